@@ -1,0 +1,67 @@
+"""People: who they are and how they want to see things."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates people by e-mail address; there are no user names."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, **fields | {"is_staff": True, "is_superuser": True})
+
+
+class User(AbstractUser):
+    """A person who can sign in. Display settings are theirs alone, so they stand here."""
+
+    class Theme(models.TextChoices):
+        AUTO = "auto", _("As my device")
+        DARK = "dark", _("Dark")
+        LIGHT = "light", _("Light")
+
+    class Palette(models.TextChoices):
+        STANDARD = "standard", _("Green and red")
+        COLOUR_BLIND = "colour-blind", _("Blue and orange")
+
+    username = None  # type: ignore[assignment]
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    theme = models.CharField(_("theme"), max_length=8, choices=Theme.choices, default=Theme.AUTO)
+    palette = models.CharField(_("colours for up and down"), max_length=12, choices=Palette.choices, default=Palette.STANDARD)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    language = models.CharField(_("language"), max_length=8, blank=True)
+    base_currency = models.CharField(_("base currency"), max_length=8, default="USD")
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints: ClassVar = [
+            # Two spellings of one address must not be two people.
+            models.UniqueConstraint(Lower("email"), name="user_email_case_insensitive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email

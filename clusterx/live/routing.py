@@ -1,0 +1,5 @@
+"""WebSocket addresses."""
+
+from django.urls import path
+
+websocket_urlpatterns: list = []

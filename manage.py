@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""Every command of the platform: finds PostgreSQL and Redis, starting the embedded ones when none are named."""
+
+import os
+import signal
+import sys
+
+# These talk to no server, or see to the servers themselves.
+WITHOUT_SERVICES = {"run", "venue", "help", "version", "--help", "--version", "collectstatic", "makemessages", "compilemessages"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterx.settings")
+    from django.core.management import execute_from_command_line
+
+    from clusterx.embedded import embedded_services
+
+    if len(sys.argv) < 2 or sys.argv[1] in WITHOUT_SERVICES:
+        execute_from_command_line(sys.argv)
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the block below is left in order
+    with embedded_services():
+        execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
