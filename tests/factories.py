@@ -1,0 +1,75 @@
+"""Rows for tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import factory
+
+from clusterx.accounts.models import User
+from marketdata.models import Instrument, Venue
+from trading.models import Account, Deployment
+
+START = datetime(2024, 8, 9, tzinfo=UTC)
+
+
+class UserFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"person{n}@example.com")
+    name = factory.Sequence(lambda n: f"Person {n}")
+    password = factory.django.Password("a long enough password")
+
+
+class VenueFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Venue
+        django_get_or_create = ("code",)
+
+    code = "recorded"
+    name = "Binance, recorded"
+    mode = Venue.Mode.RECORDED
+    provider = "binance"
+    is_enabled = True
+
+
+class InstrumentFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Instrument
+
+    venue = factory.SubFactory(VenueFactory)
+    base = factory.Sequence(lambda n: f"COIN{n}")
+    quote = "USDT"
+    symbol = factory.LazyAttribute(lambda o: f"{o.base}-{o.quote}")
+    venue_symbol = factory.LazyAttribute(lambda o: f"{o.base}{o.quote}")
+    name = factory.LazyAttribute(lambda o: o.base.title())
+    tick_size = Decimal("0.01")
+    lot_size = Decimal("0.00001")
+    min_notional = Decimal("5")
+
+
+class AccountFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Account
+
+    owner = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Paper {n}")
+    starting_balance = Decimal("10000")
+    cash = factory.SelfAttribute("starting_balance")
+    created_at = START
+
+
+class DeploymentFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Deployment
+
+    account = factory.SubFactory(AccountFactory)
+    strategy = "sma-cross"
+    parameters = factory.LazyFunction(lambda: {"version": 1, "values": {"fast": 3, "slow": 8}})
+    instrument = factory.SubFactory(InstrumentFactory)
+    timeframe = "1m"
+    created_at = START
+    started_at = START
