@@ -163,6 +163,7 @@ CHANNEL_LAYERS = {
     }
 }
 LIVE_REDIS_URL = redis_url(3)
+REDIS_ADDRESSES = [redis_url(database) for database in range(4)]
 
 # -- work in the background -----------------------------------------------------------------------------------
 CELERY_BROKER_URL = celery_url(1)
