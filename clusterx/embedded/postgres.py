@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from clusterx.embedded.layout import DATABASE, Layout
-from clusterx.embedded.server import EmbeddedServerError, RunAs, end, process, wait_until
+from clusterx.embedded.server import EmbeddedServerError, RunAs, end, launch, process, wait_until
 
 SETTINGS = {
     "listen_addresses": "",
@@ -87,11 +87,7 @@ class Postgres:
                 str(binaries() / "postgres"), "-D", str(self.layout.postgres_data),
                 "-k", str(self.layout.postgres_sockets), *options,
             )  # fmt: skip
-            with self.log.open("ab") as log:
-                subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                    cwd="/", env=_clean_environment(), **as_user,
-                )  # fmt: skip
+            launch(command, log=self.log, env=_clean_environment(), **as_user)
         wait_until(self.accepting, seconds=60, what="PostgreSQL", log=self.log)
         self._create_database()
 
@@ -124,8 +120,8 @@ class Postgres:
                 end(found, first=signal.SIGTERM, patience=5)
 
     def _create_database(self) -> None:
-        exists = self._psql("postgres", f"select 1 from pg_database where datname = '{DATABASE}'")
-        if exists.strip() != "1":
+        names = self._psql("postgres", "select datname from pg_database").split()
+        if DATABASE not in names:
             self._psql("postgres", f"create database {DATABASE}")
 
     def _psql(self, database: str, statement: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import psutil
 
 from clusterx.embedded.layout import Layout
-from clusterx.embedded.server import EmbeddedServerError, end, process, wait_until
+from clusterx.embedded.server import EmbeddedServerError, end, launch, process, wait_until
 
 
 def binary() -> Path:
@@ -70,10 +69,7 @@ class Redis:
             "maxmemory-policy": "noeviction",
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        subprocess.Popen(
-            [str(binary()), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        launch([str(binary()), *words], log=self.log)
         wait_until(self.accepting, seconds=20, what="Redis", log=self.log)
 
     def stop(self) -> None:

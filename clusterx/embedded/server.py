@@ -6,9 +6,12 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -28,6 +31,15 @@ def process(pid: int, *, name: str) -> psutil.Process | None:
     return None
 
 
+def launch(command: list[str], *, log: Path, **options: Any) -> None:
+    """Start a server that outlives this process, in a session of its own so that Ctrl-C does not reach it."""
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/", **options
+        )
+    child.returncode = 0  # nobody waits for it here, and Popen would complain about that
+
+
 def end(found: psutil.Process, *, first: signal.Signals, patience: float) -> None:
     """Ask a process to stop and kill it after ``patience`` seconds."""
     try:
@@ -40,7 +52,7 @@ def end(found: psutil.Process, *, first: signal.Signals, patience: float) -> Non
         pass
 
 
-def wait_until(ready, *, seconds: float, what: str, log: Path) -> None:
+def wait_until(ready: Callable[[], object], *, seconds: float, what: str, log: Path) -> None:
     """Poll ``ready`` until it holds.
 
     Raises EmbeddedServerError, with the end of ``log``, when it does not within ``seconds``.
@@ -91,7 +103,7 @@ class RunAs:
         if self.uid is not None and self.gid is not None:
             os.chown(folder, self.uid, self.gid)
 
-    def command(self, *words: str) -> tuple[list[str], dict[str, object]]:
+    def command(self, *words: str) -> tuple[list[str], dict[str, Any]]:
         """The command line and the ``subprocess`` arguments that run ``words`` as this user."""
         if self.uid is None:
             return list(words), {}

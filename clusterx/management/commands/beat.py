@@ -1,0 +1,41 @@
+"""``manage.py beat``: the Celery beat schedule, once in the whole deployment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from clusterx.celery import app
+
+LOCK = 0x636C7573  # any number that nobody else uses as an advisory lock
+
+
+class Command(BaseCommand):
+    help = "Runs the Celery beat schedule. A second one waits until the first is gone."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+            if cursor.fetchone() != (True,):
+                self.stderr.write("Another beat runs; waiting for it to end.")
+                cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        lock_holder = connection.connection
+        threading.Thread(target=self._end_with, args=(lock_holder,), daemon=True).start()
+        # The scheduler's thread closes stale connections of its own; ours must stay open: it is the lock.
+        connection.connection = None
+        app.Beat(loglevel="WARNING").run()
+
+    def _end_with(self, lock_holder: Any) -> None:
+        """End the process when the database lets go of the lock, because another beat may start then."""
+        import os
+
+        while True:
+            time.sleep(5)
+            try:
+                lock_holder.execute("SELECT 1")
+            except Exception:  # noqa: BLE001  whatever it is, the lock is gone
+                os._exit(1)

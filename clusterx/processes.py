@@ -1,0 +1,51 @@
+"""The processes of ClusterX and the commands that start them: what the supervisor runs here and containers run there."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+QUEUES = ("market", "trading", "research", "default")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One long-lived process."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def web(host: str = "127.0.0.1", port: int = 8000) -> Process:
+    return Process(
+        "web",
+        (
+            sys.executable, "-m", "daphne", "-b", host, "-p", str(port), "--no-server-name", "--proxy-headers",
+            "--application-close-timeout", "5", "clusterx.asgi:application",
+        ),
+    )  # fmt: skip
+
+
+def stream() -> Process:
+    return Process("stream", (sys.executable, "manage.py", "stream"))
+
+
+def worker(*queues: str, concurrency: int = 2, name: str = "worker") -> Process:
+    """A Celery worker of ``queues`` (all of them when none is named)."""
+    return Process(
+        name,
+        (
+            sys.executable, "-m", "celery", "-A", "clusterx", "worker", "-Q", ",".join(queues or QUEUES),
+            "-c", str(concurrency), "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "-l", "WARNING",
+        ),
+    )  # fmt: skip
+
+
+def beat() -> Process:
+    return Process("beat", (sys.executable, "manage.py", "beat"))
+
+
+def venue() -> Process:
+    """The local venue server: recordings, or a simulation. Not part of a deployment."""
+    return Process("venue", (sys.executable, "manage.py", "venue"))

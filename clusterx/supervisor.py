@@ -1,0 +1,260 @@
+"""``make run``: the embedded servers and every process of ClusterX under one roof.
+
+    python -m clusterx.supervisor
+
+Starts PostgreSQL and Redis (unless DATABASE_URL and REDIS_URL name others), prepares the database, starts the processes,
+says when the site is ready, restarts whatever dies, and stops everything on Ctrl-C or SIGTERM. Loads no Django.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from clusterx import processes
+from clusterx.embedded.layout import PROJECT, Layout
+from clusterx.embedded.server import EmbeddedServerError, end
+from clusterx.embedded.session import EmbeddedSession
+from clusterx.processes import Process
+
+COLOURS = {"web": 36, "stream": 32, "worker": 35, "beat": 33, "venue": 34, "servers": 90, "set-up": 90}
+LONGEST_PAUSE = 15.0
+PATIENCE = 12.0
+
+
+class CannotStart(Exception):
+    """The message says why and what to do."""
+
+
+def say(name: str, line: str) -> None:
+    prefix = f"{name:>8} │ "
+    if sys.stdout.isatty():
+        prefix = f"\x1b[{COLOURS.get(name, 37)}m{prefix}\x1b[0m"
+    sys.stdout.write(f"{prefix}{line}\n")
+    sys.stdout.flush()
+
+
+def feed_in_use() -> str:
+    """FEED, with ``auto`` resolved: recordings where they are, else the simulation."""
+    feed = os.environ.get("FEED", "auto")
+    if feed != "auto":
+        return feed
+    recordings = Path(os.environ.get("RECORDED_DATA") or PROJECT.parent / "shared" / "data")
+    return "recorded" if (recordings / "MANIFEST.tsv").exists() else "simulated"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Supervisor:
+    def __init__(self) -> None:
+        self.layout = Layout.from_environment()
+        self.session = EmbeddedSession(self.layout)
+        self.port = int(os.environ.get("PORT", "8000"))
+        self.host = os.environ.get("HOST", "127.0.0.1")
+        self.feed = feed_in_use()
+        self.stopping = asyncio.Event()
+        self.children: dict[str, asyncio.subprocess.Process] = {}
+        self._lock: IO[str] | None = None
+
+    # -- before and after -------------------------------------------------------------------------------------
+
+    @property
+    def state_file(self) -> Path:
+        return self.layout.root / "supervisor.json"
+
+    def claim(self) -> None:
+        """Be the only supervisor of this data folder, and end what a killed one left behind."""
+        self.layout.create()
+        self._lock = (self.layout.root / "supervisor.lock").open("a")
+        state = {}
+        with suppress(FileNotFoundError, ValueError):
+            state = json.loads(self.state_file.read_text())
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            where = f" at http://{state['host']}:{state['port']}" if state else ""
+            raise CannotStart(f"ClusterX is already running{where}. Stop that one first (Ctrl-C there).") from None
+        for pid, started in state.get("children", {}).items():
+            with suppress(psutil.Error):
+                found = psutil.Process(int(pid))
+                if abs(found.create_time() - started) < 1:
+                    say("set-up", f"Ending {pid}, left over from a run that was killed")
+                    end(found, first=signal.SIGTERM, patience=5)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError:
+                raise CannotStart(f"Port {self.port} is in use. Choose another: make run PORT=8001") from None
+
+    def remember(self) -> None:
+        """Write down who our children are, for the next start should we be killed."""
+        children = {}
+        for child in self.children.values():
+            if child.returncode is None:
+                with suppress(psutil.Error):
+                    children[str(child.pid)] = psutil.Process(child.pid).create_time()
+        fresh = self.state_file.with_suffix(".new")
+        fresh.write_text(json.dumps({"host": self.host, "port": self.port, "children": children}))
+        fresh.replace(self.state_file)
+
+    # -- the processes ----------------------------------------------------------------------------------------
+
+    def plan(self) -> list[Process]:
+        planned = [processes.web(self.host, self.port), processes.stream(), processes.worker(), processes.beat()]
+        return [processes.venue(), *planned] if self.feed in {"recorded", "simulated"} else planned
+
+    def environment(self, extra: dict[str, str]) -> dict[str, str]:
+        fixed = {
+            "PORT": str(self.port),
+            "FEED": self.feed,
+            "PYTHONUNBUFFERED": "1",
+            "CLUSTERX_DATA": str(self.layout.root),
+        }
+        return os.environ | fixed | extra
+
+    async def prepare(self) -> None:
+        child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))
+        if await child.wait():
+            raise CannotStart("The database could not be prepared; the lines above say why.")
+        del self.children["set-up"]
+
+    async def spawn(self, process: Process) -> asyncio.subprocess.Process:
+        child = await asyncio.create_subprocess_exec(
+            *process.command,
+            cwd=PROJECT,
+            env=self.environment(process.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+            limit=1 << 20,
+        )
+        self.children[process.name] = child
+        self.remember()
+        self._echoes.add(asyncio.create_task(self.echo(process.name, child)))
+        return child
+
+    async def echo(self, name: str, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout is not None
+        while True:
+            try:
+                line = await child.stdout.readline()
+            except ValueError:  # a line beyond the limit
+                continue
+            if not line:
+                return
+            say(name, line.decode(errors="replace").rstrip())
+
+    async def keep(self, process: Process) -> None:
+        """Run a process for as long as we run, with growing pauses when it keeps dying."""
+        pause = 0.5
+        while not self.stopping.is_set():
+            started = time.monotonic()
+            child = await self.spawn(process)
+            code = await child.wait()
+            if self.stopping.is_set():
+                return
+            pause = 0.5 if time.monotonic() - started > 30 else min(pause * 2, LONGEST_PAUSE)
+            say(process.name, f"ended ({code}); again in {pause:.0f} s")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), pause)
+
+    async def keep_servers(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                for name in await asyncio.to_thread(self.session.heal):
+                    say("servers", f"{name} had died and is back")
+            except EmbeddedServerError as error:
+                say("servers", str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), 0.5)
+
+    async def announce(self) -> None:
+        """Say that the site is ready once it answers so itself."""
+        while not self.stopping.is_set():
+            if await self.site_answers():
+                say("web", f"ClusterX is ready: http://{self.host}:{self.port}  (feed: {self.feed})")
+                say(
+                    "web",
+                    "Sign in as demo@clusterx.example / demo-clusterx, or staff@clusterx.example / staff-clusterx",
+                )
+                return
+            await asyncio.sleep(0.2)
+
+    async def site_answers(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection(self.host, self.port)
+            writer.write(f"GET /readyz HTTP/1.0\r\nHost: {self.host}\r\n\r\n".encode())
+            status = await asyncio.wait_for(reader.readline(), 10)
+            writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return b" 200 " in status
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.stopping.set)
+        self._echoes: set[asyncio.Task[None]] = set()
+        keepers: list[asyncio.Task[None]] = []
+        try:
+            self.claim()
+            if os.environ.get("LOCAL_VENUE_URL") is None and self.feed in {"recorded", "simulated"}:
+                os.environ["LOCAL_VENUE_URL"] = f"http://127.0.0.1:{free_port()}"
+            await asyncio.to_thread(self.session.open)
+            await self.prepare()
+            keepers = [asyncio.create_task(self.keep(process)) for process in self.plan()]
+            keepers += [asyncio.create_task(self.keep_servers()), asyncio.create_task(self.announce())]
+            await self.stopping.wait()
+            say("set-up", "Stopping")
+        except (CannotStart, EmbeddedServerError) as error:
+            say("set-up", str(error))
+            return 1
+        finally:
+            self.stopping.set()
+            await self.stop_children()
+            for task in keepers:
+                task.cancel()
+            await asyncio.gather(*keepers, *self._echoes, return_exceptions=True)
+            await asyncio.to_thread(self.session.close)
+            if self._lock is not None and keepers:
+                self.state_file.unlink(missing_ok=True)
+        say("set-up", "Stopped")
+        return 0
+
+    async def stop_children(self) -> None:
+        alive = [child for child in self.children.values() if child.returncode is None]
+        for child in alive:
+            with suppress(ProcessLookupError):
+                child.terminate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                for child in alive:
+                    await child.wait()
+        for child in alive:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # the session of its own: pool workers go with it
+
+
+def main() -> int:
+    return asyncio.run(Supervisor().run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
