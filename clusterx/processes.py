@@ -1,4 +1,4 @@
-"""The processes of ClusterX and the commands that start them: what the supervisor runs here and containers run there."""
+"""The processes of ClusterX and the commands that start them, for the supervisor and for containers."""
 
 from __future__ import annotations
 

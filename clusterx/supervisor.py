@@ -2,8 +2,9 @@
 
     python -m clusterx.supervisor
 
-Starts PostgreSQL and Redis (unless DATABASE_URL and REDIS_URL name others), prepares the database, starts the processes,
-says when the site is ready, restarts whatever dies, and stops everything on Ctrl-C or SIGTERM. Loads no Django.
+Starts PostgreSQL and Redis (unless DATABASE_URL and REDIS_URL name others), prepares the database, starts the
+processes, says when the site is ready, restarts whatever dies, and stops everything on Ctrl-C or SIGTERM. Loads no
+Django.
 """
 
 from __future__ import annotations
@@ -89,11 +90,11 @@ class Supervisor:
         except BlockingIOError:
             where = f" at http://{state['host']}:{state['port']}" if state else ""
             raise CannotStart(f"ClusterX is already running{where}. Stop that one first (Ctrl-C there).") from None
-        for pid, started in state.get("children", {}).items():
+        for name, (pid, started) in state.get("children", {}).items():
             with suppress(psutil.Error):
-                found = psutil.Process(int(pid))
+                found = psutil.Process(pid)
                 if abs(found.create_time() - started) < 1:
-                    say("set-up", f"Ending {pid}, left over from a run that was killed")
+                    say("set-up", f"Ending {name} ({pid}), left over from a run that was killed")
                     end(found, first=signal.SIGTERM, patience=5)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,10 +106,10 @@ class Supervisor:
     def remember(self) -> None:
         """Write down who our children are, for the next start should we be killed."""
         children = {}
-        for child in self.children.values():
+        for name, child in self.children.items():
             if child.returncode is None:
                 with suppress(psutil.Error):
-                    children[str(child.pid)] = psutil.Process(child.pid).create_time()
+                    children[name] = (child.pid, psutil.Process(child.pid).create_time())
         fresh = self.state_file.with_suffix(".new")
         fresh.write_text(json.dumps({"host": self.host, "port": self.port, "children": children}))
         fresh.replace(self.state_file)
