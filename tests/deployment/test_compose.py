@@ -1,4 +1,4 @@
-"""The deployed shape: a valid compose file, without default secrets, that starts the processes the supervisor starts."""
+"""The deployed shape: a valid compose file without default secrets that starts what the supervisor starts."""
 
 from __future__ import annotations
 
