@@ -66,5 +66,12 @@ class Layout:
         return f"unix://{quote(str(self.redis_socket))}"
 
     def create(self) -> None:
-        for folder in (self.root, self.redis_data, self.logs, self.sockets):
+        """Make the folders.
+
+        Raises PermissionError when somebody else made the one for sockets: its owner could take our place.
+        """
+        for folder in (self.root, self.redis_data, self.logs):
             folder.mkdir(parents=True, exist_ok=True)
+        self.sockets.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if self.sockets.stat().st_uid != os.getuid():
+            raise PermissionError(f"{self.sockets} belongs to another user; remove it or set TMPDIR")
