@@ -1,0 +1,1 @@
+"""Figures of the README, from commands that anyone can run: ``make bench``."""
