@@ -6,6 +6,7 @@ The facts are fills: positions and cash are derived from them and kept beside th
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Instrument
+from strategies.contract import Value, read
+from strategies.library import LIBRARY, get
 
 MONEY = {"max_digits": 28, "decimal_places": 10}
 QUANTITY = {"max_digits": 28, "decimal_places": 12}
@@ -30,7 +33,9 @@ class Account(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PAPER)
     currency = models.CharField(_("currency"), max_length=8, default="USDT")
     starting_balance = models.DecimalField(_("starting balance"), **MONEY)
-    cash = models.DecimalField(**MONEY, help_text=_("Starting balance plus the cash of every fill; kept with the fills."))
+    cash = models.DecimalField(
+        **MONEY, help_text=_("Starting balance plus the cash of every fill; kept with the fills.")
+    )
     fee_rate = models.DecimalField(_("fee"), max_digits=8, decimal_places=6, default="0.001")
     slippage_rate = models.DecimalField(_("slippage"), max_digits=8, decimal_places=6, default="0.0005")
     max_position_share = models.DecimalField(
@@ -82,7 +87,10 @@ class Deployment(models.Model):
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(help_text=_("Bars that closed before this are not acted upon."))
     starts_after = models.DateTimeField(
-        null=True, help_text=_("Opening time of the newest bar that was closed at the start: the first one acted upon comes after.")
+        null=True,
+        help_text=_(
+            "Opening time of the newest bar that was closed at the start: the first one acted upon comes after."
+        ),
     )
     stopped_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True, help_text=_("Hidden from its owner; its orders and fills stay."))
@@ -101,6 +109,23 @@ class Deployment(models.Model):
                 condition=models.Q(allocation__gt=0, allocation__lte=1), name="deployment_allocation_is_a_share"
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.strategy_label} · {self.instrument.ref} · {self.timeframe}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == self.Status.RUNNING
+
+    @property
+    def strategy_label(self) -> str:
+        """The strategy's name for people; a strategy that left the library keeps its own name."""
+        return LIBRARY[self.strategy].label if self.strategy in LIBRARY else self.strategy
+
+    @property
+    def parameter_values(self) -> Mapping[str, Value]:
+        """The checked parameters by name. Raises DomainError if the library no longer accepts them."""
+        return read(get(self.strategy), self.parameters)
 
 
 class Evaluation(models.Model):
@@ -127,6 +152,9 @@ class Evaluation(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["deployment", "bar_time"], name="evaluation_once_per_bar"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.bar_time:%Y-%m-%d %H:%M} {self.outcome}"
 
 
 class Order(models.Model):
@@ -164,9 +192,14 @@ class Order(models.Model):
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="order_quantity_positive"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["status"], condition=models.Q(status="new"), name="order_waiting"),  # the paper broker's queue
+            models.Index(
+                fields=["status"], condition=models.Q(status="new"), name="order_waiting"
+            ),  # the paper broker's queue
             models.Index(fields=["account", "-created_at"], name="order_newest"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} {self.status}"
 
 
 class Fill(models.Model):
@@ -194,6 +227,9 @@ class Fill(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["account", "-filled_at"], name="fill_newest")]
 
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity.normalize():f} at {self.price.normalize():f}"
+
 
 class Position(models.Model):
     """What a deployment holds: the sum of its fills. Negative is short."""
@@ -202,11 +238,25 @@ class Position(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="positions")
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     quantity = models.DecimalField(**QUANTITY, default=0)
-    average_price = models.DecimalField(**QUANTITY, default=0)
+    cost = models.DecimalField(
+        **MONEY, default=0, help_text=_("Signed money that the open quantity cost: exact, where an average is rounded.")
+    )
+    average_price = models.DecimalField(**QUANTITY, default=0, help_text=_("Cost by quantity, for people to read."))
     realised_pnl = models.DecimalField(**MONEY, default=0)
     fees = models.DecimalField(**MONEY, default=0)
     opened_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # A flat position that still cost something is a bug in the books.
+            models.CheckConstraint(
+                condition=models.Q(quantity=0, cost=0) | ~models.Q(quantity=0), name="position_flat_costs_nothing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f}"
 
 
 class EquitySnapshot(models.Model):
@@ -222,3 +272,6 @@ class EquitySnapshot(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["account", "at"], name="equity_once_per_moment"),  # and the curve's index
         ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.equity.normalize():f}"

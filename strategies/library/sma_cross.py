@@ -1,0 +1,40 @@
+"""The crossing of two simple moving averages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketdata.indicators.moving import sma
+from strategies.contract import Floats, InvalidParameter, Parameter, Parameters, Strategy
+from strategies.library.direction import DIRECTION, exposure
+
+if TYPE_CHECKING:
+    from marketdata.bars import Bars
+
+
+class SmaCross(Strategy):
+    """Long while the fast average of the close is above the slow one."""
+
+    name = "sma-cross"
+    label = "SMA cross"
+    summary = (
+        "Buys when the fast moving average rises above the slow one and leaves when it falls below. "
+        "Follows trends; loses a little, often, in a market that goes sideways."
+    )
+    parameters = (
+        Parameter("fast", "Fast average", "int", 20, minimum=2, maximum=200, step=1, help="Bars."),
+        Parameter(
+            "slow", "Slow average", "int", 50, minimum=3, maximum=400, step=1, help="Bars; more than the fast one."
+        ),
+        DIRECTION,
+    )
+
+    def check(self, p: Parameters) -> None:
+        if p.fast >= p.slow:
+            raise InvalidParameter(f"fast must be less than slow, was {p.fast} and {p.slow}", field="fast")
+
+    def history(self, p: Parameters) -> int:
+        return int(p.slow)
+
+    def signals(self, bars: Bars, p: Parameters) -> Floats:
+        return exposure(sma(bars.close, p.fast), sma(bars.close, p.slow), scale=bars.close, direction=p.direction)

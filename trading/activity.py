@@ -1,0 +1,96 @@
+"""From an event of an account to the sentence that people read."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from clusterx.events.models import Event
+from strategies.library import LIBRARY
+from trading import events
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that happened. ``tone`` is "good", "bad", "warn" or "info"."""
+
+    id: int
+    public_id: uuid.UUID
+    at: datetime
+    type: str
+    text: str
+    tone: str
+    deployment_id: str | None
+    instrument: str | None
+
+
+def describe(event: Event) -> Activity:
+    """``event`` as a sentence in the active language."""
+    facts: dict[str, Any] = event.payload
+    text, tone = _sentence(event.type, facts)
+    return Activity(
+        id=event.pk,
+        public_id=event.public_id,
+        at=event.occurred_at,
+        type=event.type,
+        text=text,
+        tone=tone,
+        deployment_id=facts.get("deployment"),
+        instrument=facts.get("instrument"),
+    )
+
+
+def _sentence(type: str, facts: dict[str, Any]) -> tuple[str, str]:
+    words = dict(facts)
+    if name := facts.get("strategy"):
+        words["strategy"] = LIBRARY[name].label if name in LIBRARY else name
+    match type:
+        case events.ACCOUNT_CREATED:
+            return _("Account %(name)s opened with %(starting_balance)s %(currency)s.") % words, "info"
+        case events.DEPLOYMENT_CREATED:
+            return _("%(strategy)s deployed on %(instrument)s, %(timeframe)s.") % words, "info"
+        case events.DEPLOYMENT_STARTED:
+            return _("%(strategy)s on %(instrument)s started.") % words, "info"
+        case events.DEPLOYMENT_STOPPED:
+            return _("%(strategy)s on %(instrument)s stopped.") % words, "info"
+        case events.DEPLOYMENT_DELETED:
+            return _("%(strategy)s on %(instrument)s deleted.") % words, "info"
+        case events.DEPLOYMENT_FAILED:
+            return _("%(strategy)s on %(instrument)s failed and was stopped: %(reason)s") % words, "bad"
+        case events.BARS_SKIPPED:
+            text = ngettext(
+                "%(strategy)s on %(instrument)s: %(bars)s bar passed unseen and was not acted upon.",
+                "%(strategy)s on %(instrument)s: %(bars)s bars passed unseen and were not acted upon.",
+                facts["bars"],
+            )
+            return text % words, "warn"
+        case events.PROPOSAL_REJECTED if facts["side"] == "buy":
+            return _("Not bought: %(quantity)s on %(instrument)s. %(reason)s") % words, "warn"
+        case events.PROPOSAL_REJECTED:
+            return _("Not sold: %(quantity)s on %(instrument)s. %(reason)s") % words, "warn"
+        case events.ORDER_PLACED if facts["side"] == "buy":
+            return _("%(strategy)s buys %(quantity)s on %(instrument)s at market.") % words, "info"
+        case events.ORDER_PLACED:
+            return _("%(strategy)s sells %(quantity)s on %(instrument)s at market.") % words, "info"
+        case events.ORDER_FILLED if facts["closed"]:
+            text = (
+                _("Bought %(quantity)s on %(instrument)s at %(price)s: realised %(realised_pnl)s, fee %(fee)s.")
+                if facts["side"] == "buy"
+                else _("Sold %(quantity)s on %(instrument)s at %(price)s: realised %(realised_pnl)s, fee %(fee)s.")
+            )
+            return text % words, "bad" if facts["realised_pnl"].startswith("-") else "good"
+        case events.ORDER_FILLED if facts["side"] == "buy":
+            return _("Bought %(quantity)s on %(instrument)s at %(price)s, fee %(fee)s %(currency)s.") % words, "info"
+        case events.ORDER_FILLED:
+            return _("Sold %(quantity)s on %(instrument)s at %(price)s, fee %(fee)s %(currency)s.") % words, "info"
+        case events.ORDER_CANCELLED:
+            return _("Order for %(quantity)s on %(instrument)s cancelled: %(reason)s") % words, "warn"
+        case events.ORDER_REJECTED:
+            return _("Order for %(quantity)s on %(instrument)s rejected: %(reason)s") % words, "warn"
+        case _unknown:
+            return type, "info"

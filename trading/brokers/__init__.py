@@ -1,0 +1,1 @@
+"""Where orders go. Each broker is a module; what it promises is written down in docs/trading.md."""

@@ -1,0 +1,95 @@
+"""What the event log keeps of trading: one frozen payload for each kind of thing that happens to an account.
+
+Numbers are decimal strings, times ISO 8601, references public ids: a payload is read for as long as the log exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+ACCOUNT_CREATED = "account-created"
+DEPLOYMENT_CREATED = "deployment-created"
+DEPLOYMENT_STARTED = "deployment-started"
+DEPLOYMENT_STOPPED = "deployment-stopped"
+DEPLOYMENT_DELETED = "deployment-deleted"
+DEPLOYMENT_FAILED = "deployment-failed"
+BARS_SKIPPED = "bars-skipped"
+PROPOSAL_REJECTED = "proposal-rejected"
+ORDER_PLACED = "order-placed"
+ORDER_FILLED = "order-filled"
+ORDER_CANCELLED = "order-cancelled"
+ORDER_REJECTED = "order-rejected"
+
+
+def text(number: Decimal) -> str:
+    """A number as payloads and the API hold it: plain digits, no trailing zeros."""
+    return f"{number.normalize() + 0:f}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNews:
+    name: str
+    currency: str
+    starting_balance: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentNews:
+    deployment: str
+    strategy: str
+    instrument: str
+    timeframe: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedNews:
+    deployment: str
+    strategy: str
+    instrument: str
+    timeframe: str
+    bars: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionNews:
+    deployment: str
+    strategy: str
+    instrument: str
+    timeframe: str
+    bar_time: str
+    side: str
+    quantity: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNews:
+    order: str
+    deployment: str
+    strategy: str
+    instrument: str
+    side: str
+    quantity: str
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FillNews:
+    order: str
+    fill: str
+    deployment: str
+    strategy: str
+    instrument: str
+    side: str
+    quantity: str
+    price: str
+    fee: str
+    realised_pnl: str
+    closed: bool
+    currency: str

@@ -1,0 +1,26 @@
+"""News that this app hears of: bars that closed, and its own. Each receiver queues or publishes, and decides
+nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trading import channels, tasks
+
+
+def queue_evaluations(*, instrument_id: int, timeframe: str, time: int, revision: int, **_: Any) -> None:
+    """A revision amends a bar that was acted upon; what was done on it stays done."""
+    if revision == 0:
+        tasks.evaluate_bar.delay(instrument_id, timeframe, time)
+
+
+def queue_order(*, order_id: int, **_: Any) -> None:
+    tasks.work_order.delay(order_id)
+
+
+def publish_news(*, account_id: int, event_id: int, changed: tuple[tuple[str, int], ...], **_: Any) -> None:
+    channels.publish_news(account_id, event_id, changed)
+
+
+def publish_equity(*, portfolio: Any, **_: Any) -> None:
+    channels.publish_equity(portfolio)

@@ -1,0 +1,72 @@
+"""Opening accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from django.db import IntegrityError, transaction
+
+from clusterx.accounts.models import User
+from trading import events
+from trading.errors import InvalidBalance, NameTaken, TooMany, UnknownCurrency
+from trading.models import Account, EquitySnapshot
+from trading.services.journal import record
+
+CURRENCIES: Final = ("USDT", "USD", "USDC", "EUR", "GBP")
+MINIMUM_BALANCE: Final = Decimal(100)
+MAXIMUM_BALANCE: Final = Decimal(100_000_000)
+ACCOUNTS_LIMIT: Final = 20
+
+
+def create_account(
+    *, owner: User, name: str, starting_balance: Decimal, at: datetime, currency: str = "USDT"
+) -> Account:
+    """Open a paper account.
+
+    Raises
+    ------
+    InvalidBalance
+        If ``starting_balance`` is not a whole number of cents within 100..100,000,000.
+    UnknownCurrency
+        If accounts are not kept in ``currency``.
+    NameTaken
+        If the owner has an account called ``name``.
+    TooMany
+        If the owner has 20 accounts.
+    """
+    if not starting_balance.is_finite() or not MINIMUM_BALANCE <= starting_balance <= MAXIMUM_BALANCE:
+        raise InvalidBalance(
+            f"starting balance must be {MINIMUM_BALANCE:,}..{MAXIMUM_BALANCE:,}, was {starting_balance}",
+            field="starting_balance",
+        )
+    if starting_balance != starting_balance.quantize(Decimal("0.01")):
+        raise InvalidBalance(
+            f"starting balance must have two decimals at most, was {starting_balance}", field="starting_balance"
+        )
+    if currency not in CURRENCIES:
+        raise UnknownCurrency(f"currency must be one of {', '.join(CURRENCIES)}, was {currency!r}", field="currency")
+    if Account.objects.filter(owner=owner).count() >= ACCOUNTS_LIMIT:
+        raise TooMany(f"A person may have {ACCOUNTS_LIMIT} accounts.", limit=ACCOUNTS_LIMIT)
+    try:
+        with transaction.atomic():
+            account = Account.objects.create(
+                owner=owner,
+                name=name,
+                currency=currency,
+                starting_balance=starting_balance,
+                cash=starting_balance,
+                created_at=at,
+            )
+            EquitySnapshot.objects.create(
+                account=account, at=at, cash=starting_balance, positions_value=0, equity=starting_balance
+            )
+            payload = events.AccountNews(name, currency, events.text(starting_balance))
+            record(account=account, type=events.ACCOUNT_CREATED, payload=payload, at=at, actor=owner)
+    except IntegrityError as error:
+        # Two requests may pass any check made before; the constraint is what holds.
+        if "account_name_once" not in str(error):
+            raise
+        raise NameTaken(f"You have an account called {name!r} already.", field="name") from None
+    return account

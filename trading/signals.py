@@ -1,0 +1,13 @@
+"""News of this app, sent after commit. Receivers carry it on; none of them decides anything."""
+
+from django.dispatch import Signal
+
+order_waiting = Signal()
+"""An order may be worked: ``order_id: int``."""
+
+account_news = Signal()
+"""Something happened to an account: ``account_id: int``, ``event_id: int``, ``changed: tuple[tuple[str, int],
+...]``, pairs of "order", "fill", "position" or "deployment" and the row's key."""
+
+equity_marked = Signal()
+"""An account was valued: ``portfolio: trading.selectors.Portfolio``."""

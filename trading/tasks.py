@@ -1,0 +1,66 @@
+"""Work of trading in the background. Every task may run twice, late or at the same time as itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from celery import shared_task
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from trading import selectors
+from trading.models import Order
+from trading.services import evaluation, orders, valuation
+
+# PostgreSQL comes back; what was not committed is done again.
+RETRY = {
+    "autoretry_for": (OperationalError, InterfaceError),
+    "retry_backoff": 1,
+    "retry_backoff_max": 10,
+    "retry_jitter": False,
+    "max_retries": 8,
+}
+
+
+@shared_task(name="trading.evaluate_bar", **RETRY)
+def evaluate_bar(instrument_id: int, timeframe: str, time: int) -> None:
+    """A bar closed (``time``: its opening, in seconds): queue an evaluation for each deployment that runs on it."""
+    for deployment_id in selectors.running_on(instrument_id, timeframe):
+        evaluate.delay(deployment_id, time)
+
+
+@shared_task(name="trading.evaluate", **RETRY)
+def evaluate(deployment_id: int, time: int) -> None:
+    """Evaluate one deployment on the bar that opened at ``time`` (seconds)."""
+    evaluation.evaluate(deployment_id=deployment_id, bar_time=datetime.fromtimestamp(time, UTC), at=timezone.now())
+
+
+@shared_task(name="trading.record_passed", **RETRY)
+def record_passed(deployment_id: int) -> None:
+    """Write down the bars that a deployment never looked at."""
+    evaluation.record_passed(deployment_id=deployment_id, at=timezone.now())
+
+
+@shared_task(name="trading.work_order", **RETRY)
+def work_order(order_id: int) -> None:
+    """Fill one waiting order if the market allows it."""
+    orders.work_order(order_id=order_id, at=timezone.now())
+
+
+# Sweeps expire: after an hour without workers there is one to do, not seven hundred.
+@shared_task(name="trading.sweep_evaluations", expires=15, **RETRY)
+def sweep_evaluations() -> None:
+    """Find what a lost message left behind: bars nobody looked at and orders nobody worked. Value what is held."""
+    for deployment_id, newest in selectors.overdue_evaluations():
+        evaluate.delay(deployment_id, int(newest.timestamp()))
+    for deployment_id in selectors.deployments_with_holes():
+        record_passed.delay(deployment_id)
+    for order_id in Order.objects.filter(status=Order.Status.NEW).order_by("pk").values_list("pk", flat=True):
+        work_order.delay(order_id)
+    valuation.announce_equity(at=timezone.now())
+
+
+@shared_task(name="trading.mark_equity", expires=30, **RETRY)
+def mark_equity() -> None:
+    """Record the equity of accounts whose worth can change."""
+    valuation.mark_equity(at=timezone.now())
