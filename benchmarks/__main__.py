@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 from benchmarks.figures import Figure, machine, table
 
@@ -39,7 +40,7 @@ def main() -> int:
     figures: list[Figure] = []
     for module in chosen:
         with tempfile.TemporaryDirectory(prefix="clusterx-bench-") as folder:
-            os.chmod(folder, 0o755)
+            Path(folder).chmod(0o755)
             environment = os.environ | {
                 "CLUSTERX_DATA": folder,
                 "DJANGO_SETTINGS_MODULE": "clusterx.settings",

@@ -1,0 +1,110 @@
+"""Live messages out: to Redis, from where every web process forwards them to its clients.
+
+Messages are hints that nothing depends on: the database holds the truth, and a client that missed one asks REST. So
+publishing never raises when Redis is away; it counts and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import redis
+import redis.asyncio
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+KEPT_FOR = 7 * 86400
+Message = tuple[str, dict[str, Any], int | None, bool]  # channel, data, seq, keep
+
+
+def prefix() -> str:
+    """Publish/subscribe is not divided by Redis database, so the database's number is part of every name."""
+    return f"cx{settings.REDIS_FIRST_DATABASE}:"
+
+
+def topic(channel: str) -> str:
+    """The Redis channel of a stream channel."""
+    return f"{prefix()}live:{channel}"
+
+
+def kept_key(channel: str) -> str:
+    """Where a channel's last message is kept for snapshots."""
+    return f"{prefix()}last:{channel}"
+
+
+def encode(channel: str, data: dict[str, Any], seq: int | None, kind: str = "update") -> bytes:
+    """The message as clients get it, so that web processes forward bytes and encode nothing again."""
+    message: dict[str, Any] = {"t": kind, "ch": channel, "d": data}
+    if seq is not None:
+        message["seq"] = seq
+    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY, default=str)
+
+
+class _Away:
+    """Says once that Redis is away, and once that it is back."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    def failed(self, error: Exception) -> None:
+        if not self.away:
+            logger.warning("live messages are not being sent: %s", error)
+        self.away = True
+
+    def succeeded(self) -> None:
+        if self.away:
+            logger.warning("live messages are being sent again")
+        self.away = False
+
+
+_state = _Away()
+_client: redis.Redis | None = None
+_async_client: redis.asyncio.Redis | None = None
+
+
+def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True) -> None:
+    """Send one message; with ``keep`` it is also what a new subscriber gets first."""
+    global _client
+    if _client is None:
+        _client = redis.Redis.from_url(settings.LIVE_REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+    text = encode(channel, data, seq)
+    try:
+        pipeline = _client.pipeline(transaction=False)
+        if keep:
+            pipeline.set(kept_key(channel), text, ex=KEPT_FOR)
+        pipeline.publish(topic(channel), text)
+        pipeline.execute()
+    except redis.RedisError as error:
+        _state.failed(error)
+    else:
+        _state.succeeded()
+
+
+async def publish_async(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True) -> None:
+    await publish_many_async([(channel, data, seq, keep)])
+
+
+async def publish_many_async(messages: Sequence[Message]) -> None:
+    """Send messages in one round trip, in order."""
+    global _async_client
+    if not messages:
+        return
+    if _async_client is None:
+        _async_client = redis.asyncio.Redis.from_url(
+            settings.LIVE_REDIS_URL, socket_timeout=2, socket_connect_timeout=2
+        )
+    try:
+        pipeline = _async_client.pipeline(transaction=False)
+        for channel, data, seq, keep in messages:
+            text = encode(channel, data, seq)
+            if keep:
+                pipeline.set(kept_key(channel), text, ex=KEPT_FOR)
+            pipeline.publish(topic(channel), text)
+        await pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        _state.failed(error)
+    else:
+        _state.succeeded()

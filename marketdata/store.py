@@ -1,0 +1,85 @@
+"""Candles in and out of the database: binary COPY in, numpy arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import psycopg
+from django.db import connection
+
+from marketdata.bars import Bar, Bars
+
+COLUMNS = "instrument_id, timeframe, time, open, high, low, close, volume, trades, source, revision"
+TYPES = ("int8", "text", "timestamptz", "float8", "float8", "float8", "float8", "float8", "int4", "int2", "int2")
+
+
+class BarStore:
+    """Where bars are read from, so that callers never care where they live."""
+
+    def read(
+        self,
+        instrument_id: int,
+        timeframe: str,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int | None = None,
+    ) -> Bars:
+        """Closed bars with ``start <= time < end`` (epoch seconds), oldest first; with ``limit`` only the newest of them."""
+        where, values = "instrument_id = %s and timeframe = %s", [instrument_id, timeframe]
+        if start is not None:
+            where, values = where + " and time >= to_timestamp(%s)", [*values, start]
+        if end is not None:
+            where, values = where + " and time < to_timestamp(%s)", [*values, end]
+        newest = ""
+        if limit is not None:
+            newest, values = " limit %s", [*values, limit]
+        query = (
+            "select extract(epoch from time)::bigint, open, high, low, close, volume"
+            f" from marketdata_candle where {where} order by time desc{newest}"  # noqa: S608  only placeholders
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(query, values)
+            rows = cursor.fetchall()
+        rows.reverse()
+        return Bars.of(rows)
+
+    def last_time(self, instrument_id: int, timeframe: str) -> int | None:
+        """Opening time of the newest stored bar, in epoch seconds."""
+        newest = self.read(instrument_id, timeframe, limit=1)
+        return int(newest.time[-1]) if len(newest) else None
+
+
+def write_candles(candles: Iterable[tuple[int, str, Bar]], *, raw: psycopg.Connection | None = None) -> list[tuple]:
+    """Upsert ``(instrument_id, timeframe, bar)`` by binary COPY through a staging table, in one transaction.
+
+    Writing the same bars twice changes nothing. A bar that differs from the stored one replaces it and its revision
+    grows. Returns ``(instrument_id, timeframe, epoch seconds, inserted, revision)`` for each row that changed.
+    """
+    newest = {(instrument_id, timeframe, bar.time): bar for instrument_id, timeframe, bar in candles}
+    if not newest:
+        return []
+    if raw is None:
+        connection.ensure_connection()
+        raw = connection.connection
+    with raw.transaction(), raw.cursor() as cursor:
+        cursor.execute(
+            "create temp table if not exists candle_staging (like marketdata_candle) on commit delete rows;"
+            " truncate candle_staging"
+        )
+        with cursor.copy(f"copy candle_staging ({COLUMNS}) from stdin (format binary)") as copy:
+            copy.set_types(TYPES)
+            for (instrument_id, timeframe, time), bar in newest.items():
+                moment = datetime.fromtimestamp(time, UTC)
+                copy.write_row((instrument_id, timeframe, moment, *bar[1:6], bar.trades, bar.source, bar.revision))
+        cursor.execute(
+            f"insert into marketdata_candle as kept ({COLUMNS}) select {COLUMNS} from candle_staging"  # noqa: S608
+            " on conflict (instrument_id, timeframe, time) do update set open = excluded.open, high = excluded.high,"
+            " low = excluded.low, close = excluded.close, volume = excluded.volume, trades = excluded.trades,"
+            " source = excluded.source, revision = kept.revision + 1"
+            " where (kept.open, kept.high, kept.low, kept.close, kept.volume)"
+            " is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)"
+            " returning instrument_id, timeframe, extract(epoch from time)::bigint, xmax = 0, revision"
+        )
+        return cursor.fetchall()
