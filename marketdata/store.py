@@ -37,7 +37,7 @@ class BarStore:
             newest, values = " limit %s", [*values, limit]
         query = (
             "select extract(epoch from time)::bigint, open, high, low, close, volume"
-            f" from marketdata_candle where {where} order by time desc{newest}"  # noqa: S608  only placeholders
+            f" from marketdata_candle where {where} order by time desc{newest}"
         )
         with connection.cursor() as cursor:
             cursor.execute(query, values)

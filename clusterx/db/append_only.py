@@ -34,7 +34,7 @@ class AppendOnly(Operation):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         table = schema_editor.quote_name(self.table)
-        schema_editor.execute(GUARD)
+        schema_editor.execute(GUARD, params=None)
         schema_editor.execute(
             f"create trigger append_only_rows before update or delete on {table}"
             " for each row execute function clusterx_append_only()"

@@ -1,5 +1,4 @@
 """WebSocket addresses."""
 
-from django.urls import path
 
 websocket_urlpatterns: list = []

@@ -37,5 +37,5 @@ class Command(BaseCommand):
             time.sleep(5)
             try:
                 lock_holder.execute("SELECT 1")
-            except Exception:  # noqa: BLE001  whatever it is, the lock is gone
+            except Exception:
                 os._exit(1)
