@@ -34,7 +34,9 @@ class Venue(models.Model):
     mode = models.CharField(max_length=12, choices=Mode.choices)
     provider = models.SlugField(max_length=24, blank=True, help_text=_("The adapter that connects to it; empty: none."))
     base_url = models.CharField(
-        max_length=200, blank=True, help_text=_("Another server that speaks the venue's protocol; empty: the venue's own.")
+        max_length=200,
+        blank=True,
+        help_text=_("Another server that speaks the venue's protocol; empty: the venue's own."),
     )
     clock_rate = models.FloatField(default=1.0, help_text=_("How much faster than ours the venue's clock runs."))
     is_enabled = models.BooleanField(
@@ -71,7 +73,9 @@ class Instrument(models.Model):
     tick_size = models.DecimalField(max_digits=24, decimal_places=12)
     lot_size = models.DecimalField(max_digits=24, decimal_places=12)
     min_notional = models.DecimalField(max_digits=24, decimal_places=12, default=0)
-    calendar = models.CharField(max_length=12, default="24/7", help_text=_("24/7 or an exchange calendar such as XNYS."))
+    calendar = models.CharField(
+        max_length=12, default="24/7", help_text=_("24/7 or an exchange calendar such as XNYS.")
+    )
     base_timeframe = models.CharField(
         max_length=3,
         choices=[(name, name) for name in TIMEFRAMES],
