@@ -8,18 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-ACCOUNT_CREATED = "account-created"
-DEPLOYMENT_CREATED = "deployment-created"
-DEPLOYMENT_STARTED = "deployment-started"
-DEPLOYMENT_STOPPED = "deployment-stopped"
-DEPLOYMENT_DELETED = "deployment-deleted"
-DEPLOYMENT_FAILED = "deployment-failed"
-BARS_SKIPPED = "bars-skipped"
-PROPOSAL_REJECTED = "proposal-rejected"
-ORDER_PLACED = "order-placed"
-ORDER_FILLED = "order-filled"
-ORDER_CANCELLED = "order-cancelled"
-ORDER_REJECTED = "order-rejected"
+from clusterx.events.log import register_payload
+
+ACCOUNT_CREATED = "account.created"
+DEPLOYMENT_CREATED = "deployment.created"
+DEPLOYMENT_STARTED = "deployment.started"
+DEPLOYMENT_STOPPED = "deployment.stopped"
+DEPLOYMENT_DELETED = "deployment.deleted"
+DEPLOYMENT_FAILED = "deployment.failed"
+BARS_SKIPPED = "bars.skipped"
+PROPOSAL_REJECTED = "proposal.rejected"
+ORDER_PLACED = "order.placed"
+ORDER_FILLED = "order.filled"
+ORDER_CANCELLED = "order.cancelled"
+ORDER_REJECTED = "order.rejected"
 
 
 def text(number: Decimal) -> str:
@@ -27,6 +29,7 @@ def text(number: Decimal) -> str:
     return f"{number.normalize() + 0:f}"
 
 
+@register_payload(ACCOUNT_CREATED)
 @dataclass(frozen=True, slots=True)
 class AccountNews:
     name: str
@@ -34,6 +37,11 @@ class AccountNews:
     starting_balance: str
 
 
+@register_payload(DEPLOYMENT_CREATED)
+@register_payload(DEPLOYMENT_STARTED)
+@register_payload(DEPLOYMENT_STOPPED)
+@register_payload(DEPLOYMENT_DELETED)
+@register_payload(DEPLOYMENT_FAILED)
 @dataclass(frozen=True, slots=True)
 class DeploymentNews:
     deployment: str
@@ -43,6 +51,7 @@ class DeploymentNews:
     reason: str = ""
 
 
+@register_payload(BARS_SKIPPED)
 @dataclass(frozen=True, slots=True)
 class SkippedNews:
     deployment: str
@@ -54,6 +63,7 @@ class SkippedNews:
     last: str
 
 
+@register_payload(PROPOSAL_REJECTED)
 @dataclass(frozen=True, slots=True)
 class RejectionNews:
     deployment: str
@@ -67,6 +77,9 @@ class RejectionNews:
     reason: str
 
 
+@register_payload(ORDER_PLACED)
+@register_payload(ORDER_CANCELLED)
+@register_payload(ORDER_REJECTED)
 @dataclass(frozen=True, slots=True)
 class OrderNews:
     order: str
@@ -79,6 +92,7 @@ class OrderNews:
     reason: str = ""
 
 
+@register_payload(ORDER_FILLED)
 @dataclass(frozen=True, slots=True)
 class FillNews:
     order: str

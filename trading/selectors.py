@@ -4,6 +4,7 @@ time."""
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,50 +38,60 @@ def account_of(user: User, public_id: uuid.UUID | str) -> Account:
     return accounts_of(user).get(public_id=public_id)
 
 
-def deployments_of(user: User) -> QuerySet[Deployment]:
-    """The user's deployments that are not deleted, newest first, each with its newest evaluation.
+def deployments() -> QuerySet[Deployment]:
+    """Deployments, newest first, each with its newest evaluation.
 
-    Annotated ``last_bar_time``, ``last_evaluated_at``, ``last_outcome``, ``last_reason``, ``last_target``: None
-    before the first.
+    Annotated ``last_bar_time``, ``last_evaluated_at``, ``last_outcome``, ``last_reason``, ``last_target``: None before
+    the first.
     """
     newest = Evaluation.objects.filter(deployment=OuterRef("pk")).order_by("-bar_time")
-    return (
-        Deployment.objects.filter(account__owner=user, deleted_at=None)
-        .select_related("account", "instrument__venue", "position")
-        .annotate(
-            last_bar_time=Subquery(newest.values("bar_time")[:1]),
-            last_evaluated_at=Subquery(newest.values("evaluated_at")[:1]),
-            last_outcome=Subquery(newest.values("outcome")[:1]),
-            last_reason=Subquery(newest.values("reason")[:1]),
-            last_target=Subquery(newest.values("target")[:1]),
-        )
+    return Deployment.objects.select_related("account", "instrument__venue", "position").annotate(
+        last_bar_time=Subquery(newest.values("bar_time")[:1]),
+        last_evaluated_at=Subquery(newest.values("evaluated_at")[:1]),
+        last_outcome=Subquery(newest.values("outcome")[:1]),
+        last_reason=Subquery(newest.values("reason")[:1]),
+        last_target=Subquery(newest.values("target")[:1]),
+    )
+
+
+def deployments_of(user: User) -> QuerySet[Deployment]:
+    """The user's deployments that are not deleted, as ``deployments`` gives them."""
+    return deployments().filter(account__owner=user, deleted_at=None)
+
+
+def orders() -> QuerySet[Order]:
+    """Orders, newest first; annotated ``fill_price`` and ``fill_fee``, None until filled."""
+    fills = Fill.objects.filter(order=OuterRef("pk"))
+    return Order.objects.select_related("account", "deployment", "instrument__venue").annotate(
+        fill_price=Subquery(fills.values("price")[:1]), fill_fee=Subquery(fills.values("fee")[:1])
     )
 
 
 def orders_of(user: User) -> QuerySet[Order]:
-    """The user's orders, newest first; annotated ``fill_price`` and ``fill_fee``, None until filled."""
-    fills = Fill.objects.filter(order=OuterRef("pk"))
-    return (
-        Order.objects.filter(account__owner=user)
-        .select_related("account", "deployment", "instrument__venue")
-        .annotate(fill_price=Subquery(fills.values("price")[:1]), fill_fee=Subquery(fills.values("fee")[:1]))
-    )
+    """The user's orders, as ``orders`` gives them."""
+    return orders().filter(account__owner=user)
+
+
+def fills() -> QuerySet[Fill]:
+    """Fills, newest first."""
+    return Fill.objects.select_related("account", "deployment", "instrument__venue", "order")
 
 
 def fills_of(user: User) -> QuerySet[Fill]:
-    """The user's fills, newest first."""
-    return Fill.objects.filter(account__owner=user).select_related(
-        "account", "deployment", "instrument__venue", "order"
+    """The user's fills."""
+    return fills().filter(account__owner=user)
+
+
+def positions() -> QuerySet[Position]:
+    """Positions, flat ones too, newest first, with what ``holding`` needs."""
+    return Position.objects.select_related("account", "deployment", "instrument__venue", "instrument__latest").order_by(
+        "-deployment_id"
     )
 
 
 def positions_of(user: User) -> QuerySet[Position]:
-    """The user's positions, flat ones too, newest first."""
-    return (
-        Position.objects.filter(account__owner=user)
-        .select_related("account", "deployment", "instrument__venue", "instrument__latest")
-        .order_by("-deployment_id")
-    )
+    """The user's positions."""
+    return positions().filter(account__owner=user)
 
 
 # -- what may be deployed ----------------------------------------------------------------------------------------
@@ -145,7 +156,7 @@ def has_open_gap(instrument_id: int, timeframe: str, start: datetime, end: datet
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An open position at the newest price. Shares are fractions of what the position cost."""
+    """A position at the newest price. Shares are fractions of what the position cost."""
 
     position: Position
     price: Decimal
@@ -168,6 +179,8 @@ class Holding:
 
     @property
     def side(self) -> str:
+        if not self.position.quantity:
+            return "flat"
         return "long" if self.position.quantity > 0 else "short"
 
     @property
@@ -245,17 +258,26 @@ def holding(position: Position) -> Holding:
 
 
 def portfolio(account: Account, *, at: datetime) -> Portfolio:
-    """The account valued now. Two queries.
+    """The account valued now. Two queries."""
+    return portfolios([account], at=at)[0]
+
+
+def portfolios(accounts: Iterable[Account], *, at: datetime) -> list[Portfolio]:
+    """Accounts valued now, in the order given. Two queries however many they are.
 
     Cash is read in the same statement as the positions, so that a fill committed in between cannot be counted in one
     and not in the other.
     """
-    rows = list(
-        Position.objects.filter(account=account)
-        .select_related("account", "deployment", "instrument__venue", "instrument__latest")
-        .order_by("deployment_id")
-    )
-    cash = rows[0].account.cash if rows else account.starting_balance
+    accounts = list(accounts)
+    rows: dict[int, list[Position]] = {account.pk: [] for account in accounts}
+    for row in positions().filter(account__in=rows).order_by("deployment_id"):
+        rows[row.account_id].append(row)
+    first = _day_start_equities(rows, at=at)
+    return [_valued(account, rows[account.pk], first[account.pk], at) for account in accounts]
+
+
+def _valued(account: Account, rows: list[Position], day_start: Decimal | None, at: datetime) -> Portfolio:
+    cash = rows[0].account.cash if rows else account.starting_balance  # without a position there was no fill
     open_ones = tuple(holding(row) for row in rows if row.quantity)
     value = sum((one.value for one in open_ones), ZERO)
     return Portfolio(
@@ -264,7 +286,7 @@ def portfolio(account: Account, *, at: datetime) -> Portfolio:
         cash=cash,
         positions_value=value,
         equity=cash + value,
-        day_start_equity=day_start_equity(account, at=at),
+        day_start_equity=account.starting_balance if day_start is None else day_start,
         realised_pnl=sum((row.realised_pnl for row in rows), ZERO),
         unrealised_pnl=sum((one.unrealised_pnl for one in open_ones), ZERO),
         fees=sum((row.fees for row in rows), ZERO),
@@ -272,16 +294,15 @@ def portfolio(account: Account, *, at: datetime) -> Portfolio:
     )
 
 
-def day_start_equity(account: Account, *, at: datetime) -> Decimal:
-    """Equity at 00:00 UTC of the day of ``at``: the last one recorded before it, or the starting balance."""
+def _day_start_equities(accounts: Iterable[int], *, at: datetime) -> dict[int, Decimal | None]:
+    """By account, the last equity recorded up to 00:00 UTC of the day of ``at``; None for a younger account."""
     midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    recorded = (
-        EquitySnapshot.objects.filter(account=account, at__lte=midnight)
-        .order_by("-at")
-        .values_list("equity", flat=True)
-        .first()
+    recorded = EquitySnapshot.objects.filter(account=OuterRef("pk"), at__lte=midnight).order_by("-at")
+    return dict(
+        Account.objects.filter(pk__in=list(accounts))
+        .annotate(first=Subquery(recorded.values("equity")[:1]))
+        .values_list("pk", "first")
     )
-    return account.starting_balance if recorded is None else recorded
 
 
 def equity_curve(account: Account, *, limit: int = 500, since: datetime | None = None) -> list[tuple[int, Decimal]]:

@@ -1,1 +1,18 @@
-urlpatterns: list = []
+"""Addresses of trading's REST API."""
+
+from rest_framework.routers import SimpleRouter
+
+from trading.api import views
+
+router = SimpleRouter(use_regex_path=False)
+for viewset, prefix in (
+    (views.AccountViewSet, "accounts"),
+    (views.DeploymentViewSet, "deployments"),
+    (views.OrderViewSet, "orders"),
+    (views.FillViewSet, "fills"),
+    (views.PositionViewSet, "positions"),
+):
+    viewset.lookup_value_converter = "uuid"  # type: ignore[attr-defined]
+    router.register(prefix, viewset, basename=prefix.removesuffix("s"))
+
+urlpatterns = router.urls

@@ -16,9 +16,9 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import Max
-from marketdata.store import BarStore
 
 from clusterx.errors import DomainError
+from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 from strategies import contract, library
 from trading import events, selectors

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from trading import selectors, signals
 from trading.models import Account, EquitySnapshot
@@ -18,34 +19,43 @@ UNCHANGED_FOR: Final = timedelta(minutes=10)
 def snapshot(*, account: Account, at: datetime) -> selectors.Portfolio:
     """Record the account's equity at ``at``; the last of several in one moment counts. Announced after commit."""
     valued = selectors.portfolio(account, at=at)
+    _store(valued)
+    return valued
+
+
+def _store(valued: selectors.Portfolio) -> None:
     EquitySnapshot.objects.update_or_create(
-        account=account,
-        at=at,
+        account=valued.account,
+        at=valued.at,
         defaults={"cash": valued.cash, "positions_value": valued.positions_value, "equity": valued.equity},
     )
     announce(valued)
-    return valued
 
 
 def mark_equity(*, at: datetime) -> int:
     """Record the equity of every account whose worth can change; how many moved."""
+    accounts = selectors.accounts_to_mark()
+    last = {
+        one.account_id: one
+        for one in EquitySnapshot.objects.filter(
+            pk__in=accounts.annotate(
+                newest=Subquery(EquitySnapshot.objects.filter(account=OuterRef("pk")).order_by("-at").values("pk")[:1])
+            ).values("newest")
+        )
+    }
     moved = 0
-    for account in selectors.accounts_to_mark():
-        last = EquitySnapshot.objects.filter(account=account).order_by("-at").first()
-        if last is not None and last.at >= at:
-            continue
-        worth = selectors.portfolio(account, at=at).equity
-        if last is None or last.equity != worth or at - last.at >= UNCHANGED_FOR:
-            with transaction.atomic():
-                snapshot(account=account, at=at)
+    for valued in selectors.portfolios(accounts, at=at):
+        before = last.get(valued.account.pk)
+        if before is None or (at > before.at and (valued.equity != before.equity or at - before.at >= UNCHANGED_FOR)):
+            _store(valued)
             moved += 1
     return moved
 
 
 def announce_equity(*, at: datetime) -> None:
     """Tell whoever watches what the accounts that hold something are worth now."""
-    for account in selectors.accounts_holding():
-        announce(selectors.portfolio(account, at=at))
+    for valued in selectors.portfolios(selectors.accounts_holding(), at=at):
+        announce(valued)
 
 
 def announce(valued: selectors.Portfolio) -> None:

@@ -1,0 +1,72 @@
+"""What staff can look at. Nothing of trading is edited here: every write goes through a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from trading.models import Account, Deployment, Evaluation, Fill, Order, Position
+
+
+ModelAdmin = admin.ModelAdmin[Any] if TYPE_CHECKING else admin.ModelAdmin
+
+
+class LookOnly(ModelAdmin):
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Account)
+class AccountAdmin(LookOnly):
+    list_display = ("name", "owner", "currency", "starting_balance", "cash", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__email", "public_id")
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(LookOnly):
+    list_display = ("strategy", "instrument", "timeframe", "account", "status", "started_at", "deleted_at")
+    list_filter = ("status", "strategy", "timeframe")
+    list_select_related = ("instrument", "account")
+    search_fields = ("public_id", "account__owner__email", "instrument__ref")
+
+
+@admin.register(Evaluation)
+class EvaluationAdmin(LookOnly):
+    list_display = ("bar_time", "deployment", "target", "outcome", "reason_code", "evaluated_at")
+    list_filter = ("outcome", "reason_code")
+    list_select_related: ClassVar = ["deployment__instrument"]
+    search_fields = ("deployment__public_id", "correlation_id")
+
+
+@admin.register(Order)
+class OrderAdmin(LookOnly):
+    list_display = ("created_at", "instrument", "side", "quantity", "status", "reason_code", "account")
+    list_filter = ("status", "side", "reason_code")
+    list_select_related = ("instrument", "account")
+    search_fields = ("public_id", "client_order_id", "correlation_id", "account__owner__email")
+
+
+@admin.register(Fill)
+class FillAdmin(LookOnly):
+    list_display = ("filled_at", "instrument", "side", "quantity", "price", "fee", "realised_pnl", "account")
+    list_filter = ("side",)
+    list_select_related = ("instrument", "account")
+    search_fields = ("public_id", "venue_fill_id", "account__owner__email")
+
+
+@admin.register(Position)
+class PositionAdmin(LookOnly):
+    list_display = ("instrument", "quantity", "average_price", "realised_pnl", "fees", "account", "updated_at")
+    list_select_related = ("instrument", "account")
+    search_fields = ("account__owner__email", "instrument__ref")

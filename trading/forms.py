@@ -1,0 +1,116 @@
+"""What people fill in. Ranges are checked by the services; forms turn words into values and values into fields."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from marketdata.models import Instrument
+from marketdata.timeframes import TIMEFRAMES
+from strategies import contract, library
+from trading import selectors
+from trading.models import Account
+from trading.services.accounts import CURRENCIES, MAXIMUM_BALANCE, MINIMUM_BALANCE
+
+PARAMETER_PREFIX = "p-"
+
+
+class AccountForm(forms.Form):
+    """Opens a paper account; ``cleaned_data`` are the keywords of ``create_account``."""
+
+    name = forms.CharField(label=_("Name"), max_length=60)
+    starting_balance = forms.DecimalField(
+        label=_("Starting balance"),
+        min_value=MINIMUM_BALANCE,
+        max_value=MAXIMUM_BALANCE,
+        decimal_places=2,
+        initial=Decimal(10_000),
+    )
+    currency = forms.ChoiceField(label=_("Currency"), choices=[(code, code) for code in CURRENCIES], initial="USDT")
+
+
+class DeploymentForm(forms.Form):
+    """Deploys one strategy; it has a field ``p-<name>`` for each parameter that the strategy declares."""
+
+    instrument = forms.ModelChoiceField(label=_("Instrument"), queryset=Instrument.objects.none(), to_field_name="ref")
+    timeframe = forms.ChoiceField(label=_("Timeframe"), choices=[(name, name) for name in TIMEFRAMES])
+    allocation = forms.DecimalField(
+        label=_("Share of equity at full exposure, %"),
+        min_value=Decimal("0.01"),
+        max_value=Decimal(100),
+        decimal_places=2,
+        initial=Decimal(20),
+    )
+
+    def __init__(self, *args: Any, account: Account, strategy: str, **kwargs: Any) -> None:
+        """Raises UnknownStrategy."""
+        super().__init__(*args, **kwargs)
+        self.account = account
+        self.strategy = library.get(strategy)
+        instruments = selectors.deployable_instruments(account)
+        self.fields["instrument"].queryset = instruments  # type: ignore[attr-defined]
+        for parameter in self.strategy.parameters:
+            self.fields[PARAMETER_PREFIX + parameter.name] = _field(parameter)
+
+    @property
+    def parameter_fields(self) -> list[forms.BoundField]:
+        """The strategy's own fields, in the order it declares them."""
+        return [self[PARAMETER_PREFIX + parameter.name] for parameter in self.strategy.parameters]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        instrument, timeframe = cleaned.get("instrument"), cleaned.get("timeframe")
+        if instrument and timeframe and timeframe not in selectors.timeframes_for(instrument):
+            offered = ", ".join(selectors.timeframes_for(instrument))
+            self.add_error("timeframe", _("This instrument has %(offered)s.") % {"offered": offered})
+        if not self.errors:
+            try:
+                contract.validate(self.strategy, self.values)
+            except contract.InvalidParameter as error:
+                self.add_error(PARAMETER_PREFIX + error.facts["field"], error.message)
+        return cleaned
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters by name."""
+        return {
+            parameter.name: self.cleaned_data[PARAMETER_PREFIX + parameter.name]
+            for parameter in self.strategy.parameters
+        }
+
+    def cleaned(self) -> dict[str, Any]:
+        """The keywords of ``deploy`` but ``at`` and ``actor``; call it on a valid form."""
+        return {
+            "account_id": self.account.pk,
+            "strategy": self.strategy.name,
+            "values": self.values,
+            "instrument_id": self.cleaned_data["instrument"].pk,
+            "timeframe": self.cleaned_data["timeframe"],
+            "allocation": self.cleaned_data["allocation"] / 100,
+        }
+
+
+def _field(parameter: contract.Parameter) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": parameter.label,
+        "initial": parameter.default,
+        "help_text": parameter.help,
+    }
+    match parameter.kind:
+        case "choice":
+            return forms.ChoiceField(choices=parameter.choices, **common)
+        case "int":
+            return forms.IntegerField(
+                min_value=_whole(parameter.minimum), max_value=_whole(parameter.maximum), **common
+            )
+        case "float":
+            return forms.FloatField(
+                min_value=parameter.minimum, max_value=parameter.maximum, step_size=parameter.step, **common
+            )
+
+
+def _whole(limit: float | None) -> int | None:
+    return None if limit is None else int(limit)
