@@ -163,6 +163,7 @@ CHANNEL_LAYERS = {
     }
 }
 LIVE_REDIS_URL = redis_url(3)
+LIVE_CONNECTIONS_EACH = int(os.environ.get("LIVE_CONNECTIONS_EACH", "20"))  # for one person or address
 REDIS_ADDRESSES = [redis_url(database) for database in range(4)]
 
 # -- work in the background -----------------------------------------------------------------------------------

@@ -19,5 +19,4 @@ class TradingConfig(AppConfig):
             "account",
             snapshot=channels.snapshot,
             authorise=channels.authorise,
-            conflated=channels.conflated,
         )

@@ -37,10 +37,20 @@ def kept_key(channel: str) -> str:
 
 def encode(channel: str, data: dict[str, Any], seq: int | None, kind: str = "update") -> bytes:
     """The message as clients get it, so that web processes forward bytes and encode nothing again."""
-    message: dict[str, Any] = {"t": kind, "ch": channel, "d": data}
+    message: dict[str, Any] = {"t": kind, "ch": channel}
     if seq is not None:
         message["seq"] = seq
+    message["d"] = data
     return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY, default=str)
+
+
+def _packed(channel: str, data: dict[str, Any], seq: int | None) -> bytes:
+    """The message behind a flag that says how web processes treat it when a client is slower than the news.
+
+    ``!`` has a number and is never dropped; ``+`` adds to the one before; ``~`` is replaced by a newer one.
+    """
+    flag = b"!" if seq is not None else b"+" if channel.startswith("trades/") else b"~"
+    return flag + encode(channel, data, seq)
 
 
 class _Away:
@@ -65,22 +75,45 @@ _client: redis.Redis | None = None
 _async_client: redis.asyncio.Redis | None = None
 
 
-def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True) -> None:
-    """Send one message; with ``keep`` it is also what a new subscriber gets first."""
+def _redis() -> redis.Redis:
     global _client
     if _client is None:
         _client = redis.Redis.from_url(settings.LIVE_REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
-    text = encode(channel, data, seq)
+    return _client
+
+
+def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True) -> None:
+    """Send one message; with ``keep`` it is also what a new subscriber gets first."""
     try:
-        pipeline = _client.pipeline(transaction=False)
-        if keep:
-            pipeline.set(kept_key(channel), text, ex=KEPT_FOR)
-        pipeline.publish(topic(channel), text)
+        pipeline = _redis().pipeline(transaction=False)
+        _add(pipeline, channel, data, seq, keep)
         pipeline.execute()
     except redis.RedisError as error:
         _state.failed(error)
     else:
         _state.succeeded()
+
+
+def _add(pipeline: Any, channel: str, data: dict[str, Any], seq: int | None, keep: bool) -> None:
+    if keep:
+        # One field for each sort of message, so that a closed bar and the forming one stand side by side.
+        sort = next(iter(data), "")
+        pipeline.hset(kept_key(channel), sort, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+        pipeline.expire(kept_key(channel), KEPT_FOR)
+    pipeline.publish(topic(channel), _packed(channel, data, seq))
+
+
+def kept(channel: str) -> dict[str, Any]:
+    """The newest message of each sort, merged; empty when there was none or Redis is away."""
+    try:
+        fields = _redis().hgetall(kept_key(channel))
+    except redis.RedisError as error:
+        _state.failed(error)
+        return {}
+    merged: dict[str, Any] = {}
+    for text in fields.values():
+        merged |= orjson.loads(text)
+    return merged
 
 
 async def publish_async(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True) -> None:
@@ -99,10 +132,7 @@ async def publish_many_async(messages: Sequence[Message]) -> None:
     try:
         pipeline = _async_client.pipeline(transaction=False)
         for channel, data, seq, keep in messages:
-            text = encode(channel, data, seq)
-            if keep:
-                pipeline.set(kept_key(channel), text, ex=KEPT_FOR)
-            pipeline.publish(topic(channel), text)
+            _add(pipeline, channel, data, seq, keep)
         await pipeline.execute()
     except (redis.RedisError, OSError) as error:
         _state.failed(error)

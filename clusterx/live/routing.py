@@ -1,4 +1,7 @@
 """WebSocket addresses."""
 
+from django.urls import path
 
-websocket_urlpatterns: list = []
+from clusterx.live.socket import stream_socket
+
+websocket_urlpatterns = [path("ws/v1/stream/", stream_socket)]

@@ -1,0 +1,245 @@
+"""The hub of one web process: hears Redis once for everybody, and writes each client one frame at a time.
+
+Redis is subscribed to a channel only while somebody here listens to it. Messages reach a client in order. When they come
+faster than frames go out (20 a second), numbered ones queue, those that add queue up to a limit, and of the others only the
+newest stays. A numbered message that does not fit any more becomes ``resync``: the client asks REST and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import redis.asyncio
+from django.conf import settings
+
+from clusterx.live.publish import encode, prefix, topic
+from clusterx.live.registry import kind_of
+
+logger = logging.getLogger(__name__)
+FLUSH_SECONDS = 0.05
+MOST_WAITING = 512  # messages of one client between two frames
+Heard = Callable[[dict[str, Any]], None]
+
+
+class Subscriber:
+    """One client: what it listens to and what waits for its next frame."""
+
+    def __init__(self, write: Callable[[str], Any]) -> None:
+        self.write = write
+        self.channels: set[str] = set()
+        self.queue: deque[bytes] = deque()
+        self.newest: dict[str, bytes] = {}
+        self.held: dict[str, list[tuple[bytes, bytes]]] = {}  # channel → what came before its snapshot
+
+    def put(self, channel: str, flag: bytes, text: bytes) -> None:
+        if channel in self.held:
+            self.held[channel].append((flag, text))
+        elif flag == b"~":
+            self.newest[channel] = text
+        elif len(self.queue) < MOST_WAITING:
+            self.queue.append(text)
+        elif flag == b"!":
+            self.newest[channel] = orjson.dumps({"t": "resync", "ch": channel})
+
+    def take(self) -> list[bytes]:
+        if not self.queue and not self.newest:
+            return []
+        waiting = [*self.queue, *self.newest.values()]
+        self.queue.clear()
+        self.newest.clear()
+        return waiting
+
+
+def frame(messages: list[bytes]) -> str:
+    return (b'{"m":[' + b",".join(messages) + b"]}").decode()
+
+
+class Hub:
+    def __init__(self) -> None:
+        self.listeners: dict[str, set[Subscriber]] = {}
+        self.callbacks: dict[str, list[Heard]] = {}
+        self.sources: dict[str, asyncio.Task[None]] = {}
+        self.dirty: set[Subscriber] = set()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.pubsub: Any = None
+        self._skip = len(topic(""))
+
+    # -- what clients do --------------------------------------------------------------------------------------
+
+    async def add(self, subscriber: Subscriber, channel: str) -> None:
+        """Listen, holding back what comes until ``release`` has sent the snapshot."""
+        self._start()
+        subscriber.channels.add(channel)
+        subscriber.held[channel] = []
+        first = channel not in self.listeners
+        self.listeners.setdefault(channel, set()).add(subscriber)
+        if first:
+            await self._open(channel)
+
+    def release(self, subscriber: Subscriber, channel: str, snapshot: bytes) -> None:
+        """Send the snapshot, then what came meanwhile."""
+        held = subscriber.held.pop(channel, [])
+        subscriber.put(channel, b"!", snapshot)
+        for flag, text in held:
+            # Held back ones queue in order: replaced by newest they would overtake the snapshot.
+            subscriber.put(channel, b"!" if flag == b"~" else flag, text)
+        self.dirty.add(subscriber)
+
+    async def remove(self, subscriber: Subscriber, channel: str) -> None:
+        subscriber.channels.discard(channel)
+        subscriber.held.pop(channel, None)
+        subscriber.newest.pop(channel, None)
+        listening = self.listeners.get(channel)
+        if listening is None:
+            return
+        listening.discard(subscriber)
+        if not listening:
+            del self.listeners[channel]
+            await self._close(channel)
+
+    async def leave(self, subscriber: Subscriber) -> None:
+        self.dirty.discard(subscriber)
+        for channel in list(subscriber.channels):
+            await self.remove(subscriber, channel)
+
+    def say(self, subscriber: Subscriber, message: dict[str, Any]) -> None:
+        """Answer one client, in order with its other messages."""
+        subscriber.queue.append(orjson.dumps(message))
+        self.dirty.add(subscriber)
+
+    # -- where channels come from -----------------------------------------------------------------------------
+
+    async def _open(self, channel: str) -> None:
+        kind = kind_of(channel)
+        if kind is not None and kind.source is not None:
+            self.sources[channel] = asyncio.create_task(self._run_source(kind.source, channel))
+        else:
+            await self._subscribe(channel)
+
+    async def _close(self, channel: str) -> None:
+        if task := self.sources.pop(channel, None):
+            task.cancel()
+        elif channel not in self.callbacks and self.pubsub is not None:
+            with suppress(redis.RedisError, OSError):
+                await self.pubsub.unsubscribe(topic(channel))
+
+    async def _subscribe(self, channel: str) -> None:
+        if self.pubsub is not None:
+            with suppress(redis.RedisError, OSError):  # the reader subscribes to everything again when it reconnects
+                await self.pubsub.subscribe(topic(channel))
+
+    def listen(self, channel: str, heard: Heard) -> Callable[[], None]:
+        """Hear a channel's data inside this process; returns what ends it."""
+        self.callbacks.setdefault(channel, []).append(heard)
+        if channel not in self.listeners:
+            task = asyncio.get_running_loop().create_task(self._subscribe(channel))
+            task.add_done_callback(lambda done: done.exception())
+
+        def stop() -> None:
+            callbacks = self.callbacks.get(channel, [])
+            with suppress(ValueError):
+                callbacks.remove(heard)
+            if not callbacks:
+                self.callbacks.pop(channel, None)
+                if channel not in self.listeners:
+                    asyncio.get_running_loop().create_task(self._close(channel))
+
+        return stop
+
+    async def _run_source(self, source: Any, channel: str) -> None:
+        def emit(data: dict[str, Any]) -> None:
+            self._fan_out(channel, b"~", encode(channel, data, None))
+
+        while True:
+            try:
+                await source(channel, emit, self.listen)
+            except Exception:
+                logger.exception("the source of %s failed; starting it again", channel)
+            await asyncio.sleep(5)
+
+    # -- the two loops ----------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if not self.tasks:
+            self.tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._flush())]
+
+    async def _read(self) -> None:
+        pause = 0.2
+        lost = False
+        while True:
+            client = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL)
+            try:
+                async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    wanted = [topic(channel) for channel in {*self.listeners, *self.callbacks} - set(self.sources)]
+                    await pubsub.subscribe(f"{prefix()}hub", *wanted)
+                    self.pubsub = pubsub
+                    if lost:
+                        self._resync()
+                    pause, lost = 0.2, False
+                    async for message in pubsub.listen():
+                        self._heard(message["channel"].decode()[self._skip :], message["data"])
+            except (redis.RedisError, OSError) as error:
+                logger.warning("live messages are not being heard (%s); trying again in %.1f s", error, pause)
+            finally:
+                self.pubsub, lost = None, True
+                with suppress(redis.RedisError, OSError):
+                    await client.aclose()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+    def _heard(self, channel: str, packed: bytes) -> None:
+        flag, text = packed[:1], packed[1:]
+        if channel in self.listeners:
+            self._fan_out(channel, flag, text)
+        if callbacks := self.callbacks.get(channel):
+            data = orjson.loads(text)["d"]
+            for heard in list(callbacks):
+                heard(data)
+
+    def _fan_out(self, channel: str, flag: bytes, text: bytes) -> None:
+        listening = self.listeners.get(channel, ())
+        for subscriber in listening:
+            subscriber.put(channel, flag, text)
+        self.dirty.update(listening)
+
+    def _resync(self) -> None:
+        """After Redis was away: whatever was sent meanwhile is lost, so every client asks REST."""
+        for channel, listening in self.listeners.items():
+            self._fan_out(channel, b"!", orjson.dumps({"t": "resync", "ch": channel})) if listening else None
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            if self.dirty:
+                dirty, self.dirty = self.dirty, set()
+                frames: dict[tuple[int, ...], str] = {}  # clients with the same news share one encoded frame
+                for subscriber in dirty:
+                    messages = subscriber.take()
+                    if not messages:
+                        continue
+                    key = tuple(map(id, messages))
+                    text = frames.get(key)
+                    if text is None:
+                        text = frames[key] = frame(messages)
+                    await subscriber.write(text)
+            await asyncio.sleep(max(0.005, FLUSH_SECONDS - (loop.time() - started)))
+
+
+_hub: Hub | None = None
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def hub() -> Hub:
+    """This process's hub; tests have an event loop each, and so a hub each."""
+    global _hub, _loop
+    running = asyncio.get_running_loop()
+    if _hub is None or _loop is not running:
+        _hub, _loop = Hub(), running
+    return _hub
