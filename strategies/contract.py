@@ -155,9 +155,7 @@ def validate(strategy: Strategy, values: Mapping[str, object]) -> Parameters:
     declared = {parameter.name: parameter for parameter in strategy.parameters}
     for name in values:
         if name not in declared:
-            raise InvalidParameter(
-                f"{strategy.name} has no parameter {name!r}; it has {', '.join(declared)}", field=str(name)
-            )
+            raise InvalidParameter(f"{strategy.name} has no parameter {name!r}; it has {', '.join(declared)}", field=str(name))
     accepted = {name: parameter.accept(values.get(name, parameter.default)) for name, parameter in declared.items()}
     parameters = Parameters(MappingProxyType(accepted))
     strategy.check(parameters)

@@ -9,8 +9,10 @@ from django.http import HttpRequest
 
 from trading.models import Account, Deployment, Evaluation, Fill, Order, Position
 
-
-ModelAdmin = admin.ModelAdmin[Any] if TYPE_CHECKING else admin.ModelAdmin
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
 
 
 class LookOnly(ModelAdmin):

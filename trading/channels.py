@@ -75,11 +75,6 @@ def snapshot(channel: str, user: Any) -> tuple[dict[str, Any], int | None]:
     return valued(selectors.portfolio(account, at=timezone.now())), newest
 
 
-def conflated(data: dict[str, Any]) -> bool:
-    """A newer equity replaces an older one that was not sent yet; news is never dropped."""
-    return "equity" in data
-
-
 def _account_of(channel: str, user: Any) -> Account | None:
     _, _, public_id = channel.partition("/")
     if not user.is_authenticated:

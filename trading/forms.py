@@ -76,10 +76,7 @@ class DeploymentForm(forms.Form):
     @property
     def values(self) -> dict[str, Any]:
         """The parameters by name."""
-        return {
-            parameter.name: self.cleaned_data[PARAMETER_PREFIX + parameter.name]
-            for parameter in self.strategy.parameters
-        }
+        return {parameter.name: self.cleaned_data[PARAMETER_PREFIX + parameter.name] for parameter in self.strategy.parameters}
 
     def cleaned(self) -> dict[str, Any]:
         """The keywords of ``deploy`` but ``at`` and ``actor``; call it on a valid form."""
@@ -103,9 +100,7 @@ def _field(parameter: contract.Parameter) -> forms.Field:
         case "choice":
             return forms.ChoiceField(choices=parameter.choices, **common)
         case "int":
-            return forms.IntegerField(
-                min_value=_whole(parameter.minimum), max_value=_whole(parameter.maximum), **common
-            )
+            return forms.IntegerField(min_value=_whole(parameter.minimum), max_value=_whole(parameter.maximum), **common)
         case "float":
             return forms.FloatField(
                 min_value=parameter.minimum, max_value=parameter.maximum, step_size=parameter.step, **common

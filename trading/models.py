@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import models
@@ -17,8 +17,8 @@ from marketdata.models import Instrument
 from strategies.contract import Value, read
 from strategies.library import LIBRARY, get
 
-MONEY = {"max_digits": 28, "decimal_places": 10}
-QUANTITY = {"max_digits": 28, "decimal_places": 12}
+MONEY: Final[dict[str, Any]] = {"max_digits": 28, "decimal_places": 10}
+QUANTITY: Final[dict[str, Any]] = {"max_digits": 28, "decimal_places": 12}
 
 
 class Account(models.Model):
@@ -33,9 +33,7 @@ class Account(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PAPER)
     currency = models.CharField(_("currency"), max_length=8, default="USDT")
     starting_balance = models.DecimalField(_("starting balance"), **MONEY)
-    cash = models.DecimalField(
-        **MONEY, help_text=_("Starting balance plus the cash of every fill; kept with the fills.")
-    )
+    cash = models.DecimalField(**MONEY, help_text=_("Starting balance plus the cash of every fill; kept with the fills."))
     fee_rate = models.DecimalField(_("fee"), max_digits=8, decimal_places=6, default="0.001")
     slippage_rate = models.DecimalField(_("slippage"), max_digits=8, decimal_places=6, default="0.0005")
     max_position_share = models.DecimalField(
@@ -79,18 +77,14 @@ class Deployment(models.Model):
     parameters = models.JSONField(default=dict, help_text=_("With its version; read through strategies.contract."))
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="deployments")
     timeframe = models.CharField(_("timeframe"), max_length=3)
-    allocation = models.DecimalField(
-        _("share of equity at full exposure"), max_digits=5, decimal_places=4, default="0.2"
-    )
+    allocation = models.DecimalField(_("share of equity at full exposure"), max_digits=5, decimal_places=4, default="0.2")
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.RUNNING)
     status_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(help_text=_("Bars that closed before this are not acted upon."))
     starts_after = models.DateTimeField(
         null=True,
-        help_text=_(
-            "Opening time of the newest bar that was closed at the start: the first one acted upon comes after."
-        ),
+        help_text=_("Opening time of the newest bar that was closed at the start: the first one acted upon comes after."),
     )
     stopped_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True, help_text=_("Hidden from its owner; its orders and fills stay."))
@@ -192,9 +186,7 @@ class Order(models.Model):
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="order_quantity_positive"),
         ]
         indexes: ClassVar = [
-            models.Index(
-                fields=["status"], condition=models.Q(status="new"), name="order_waiting"
-            ),  # the paper broker's queue
+            models.Index(fields=["status"], condition=models.Q(status="new"), name="order_waiting"),  # the paper broker's queue
             models.Index(fields=["account", "-created_at"], name="order_newest"),
         ]
 

@@ -99,9 +99,7 @@ def positions_of(user: User) -> QuerySet[Position]:
 
 def deployable_instruments(account: Account) -> QuerySet[Instrument]:
     """Instruments that the account can trade: active, at a connected venue, quoted in its currency."""
-    return Instrument.objects.filter(is_active=True, venue__is_enabled=True, quote=account.currency).select_related(
-        "venue"
-    )
+    return Instrument.objects.filter(is_active=True, venue__is_enabled=True, quote=account.currency).select_related("venue")
 
 
 def timeframes_for(instrument: Instrument) -> list[str]:

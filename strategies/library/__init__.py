@@ -10,9 +10,7 @@ from strategies.contract import Strategy, UnknownStrategy
 from strategies.library.macd import MacdCross
 from strategies.library.sma_cross import SmaCross
 
-LIBRARY: Final[Mapping[str, Strategy]] = MappingProxyType(
-    {strategy.name: strategy for strategy in (SmaCross(), MacdCross())}
-)
+LIBRARY: Final[Mapping[str, Strategy]] = MappingProxyType({strategy.name: strategy for strategy in (SmaCross(), MacdCross())})
 
 
 def get(name: str) -> Strategy:

@@ -23,9 +23,7 @@ class MacdCross(Strategy):
     )
     parameters = (
         Parameter("fast", "Fast average", "int", 12, minimum=2, maximum=100, step=1, help="Bars."),
-        Parameter(
-            "slow", "Slow average", "int", 26, minimum=3, maximum=200, step=1, help="Bars; more than the fast one."
-        ),
+        Parameter("slow", "Slow average", "int", 26, minimum=3, maximum=200, step=1, help="Bars; more than the fast one."),
         Parameter("signal", "Signal line", "int", 9, minimum=2, maximum=50, step=1, help="Bars of MACD averaged."),
         DIRECTION,
     )

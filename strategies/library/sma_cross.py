@@ -23,9 +23,7 @@ class SmaCross(Strategy):
     )
     parameters = (
         Parameter("fast", "Fast average", "int", 20, minimum=2, maximum=200, step=1, help="Bars."),
-        Parameter(
-            "slow", "Slow average", "int", 50, minimum=3, maximum=400, step=1, help="Bars; more than the fast one."
-        ),
+        Parameter("slow", "Slow average", "int", 50, minimum=3, maximum=400, step=1, help="Bars; more than the fast one."),
         DIRECTION,
     )
 

@@ -113,7 +113,7 @@ class DeploymentInput(serializers.Serializer[Any]):
         request = self.context.get("request")
         if request is not None and request.user.is_authenticated:
             # Somebody else's account does not exist for this person.
-            self.fields["account"].queryset = Account.objects.filter(owner=request.user)
+            self.fields["account"].queryset = Account.objects.filter(owner=request.user)  # type: ignore[attr-defined]
 
 
 class StopInput(serializers.Serializer[Any]):

@@ -12,7 +12,6 @@ for viewset, prefix in (
     (views.FillViewSet, "fills"),
     (views.PositionViewSet, "positions"),
 ):
-    viewset.lookup_value_converter = "uuid"  # type: ignore[attr-defined]
     router.register(prefix, viewset, basename=prefix.removesuffix("s"))
 
 urlpatterns = router.urls

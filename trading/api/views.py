@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from clusterx.accounts.models import User
 from clusterx.api.pagination import NewestFirst
 from clusterx.events.models import Event
 from trading import selectors
@@ -38,10 +39,11 @@ class AccountViewSet(GenericViewSet[Account]):
     serializer_class = serializers.AccountOutput
     queryset = Account.objects.none()
     lookup_field = "public_id"
-    filter_backends: ClassVar = []
+    lookup_value_converter = "uuid"
+    filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Account]:
-        return selectors.accounts_of(self.request.user)
+        return selectors.accounts_of(_person(self.request))
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.get_queryset())
@@ -52,7 +54,7 @@ class AccountViewSet(GenericViewSet[Account]):
     def create(self, request: Request) -> Response:
         asked = serializers.AccountInput(data=request.data)
         asked.is_valid(raise_exception=True)
-        account = account_services.create_account(owner=request.user, at=timezone.now(), **asked.validated_data)
+        account = account_services.create_account(owner=_person(request), at=timezone.now(), **asked.validated_data)
         return Response(_account(account), status=status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, public_id: str) -> Response:
@@ -73,7 +75,7 @@ class AccountViewSet(GenericViewSet[Account]):
     def activity(self, request: Request, public_id: str) -> Response:
         """What happened to the account, newest first."""
         happened = Event.objects.filter(stream=stream_of(self.get_object()))
-        page = self.paginate_queryset(happened) or []  # type: ignore[type-var]
+        page: list[Event] = self.paginate_queryset(happened) or []  # type: ignore[arg-type, assignment]
         told = [describe(event) for event in page]
         return self.get_paginated_response(serializers.ActivityOutput(told, many=True).data)
 
@@ -89,11 +91,12 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
     queryset = Deployment.objects.none()
     filterset_class = filters.ByAccount
     lookup_field = "public_id"
+    lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Deployment]:
         if getattr(self, "swagger_fake_view", False):
             return Deployment.objects.none()
-        return selectors.deployments_of(self.request.user)
+        return selectors.deployments_of(_person(self.request))
 
     @extend_schema(request=serializers.DeploymentInput, responses={201: serializers.DeploymentOutput})
     def create(self, request: Request) -> Response:
@@ -108,7 +111,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
             timeframe=given["timeframe"],
             allocation=given["allocation"],
             at=timezone.now(),
-            actor=request.user,
+            actor=_person(request),
         )
         return Response(self._shown(deployment), status=status.HTTP_201_CREATED)
 
@@ -118,7 +121,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         asked = serializers.StopInput(data=request.query_params)
         asked.is_valid(raise_exception=True)
         deployment_services.delete(
-            deployment_id=self.get_object().pk, at=timezone.now(), actor=request.user, **asked.validated_data
+            deployment_id=self.get_object().pk, at=timezone.now(), actor=_person(request), **asked.validated_data
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -126,9 +129,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
     @action(detail=True, methods=["post"])
     def start(self, request: Request, public_id: str) -> Response:
         """Go on with the next bar that closes."""
-        deployment = deployment_services.start(
-            deployment_id=self.get_object().pk, at=timezone.now(), actor=request.user
-        )
+        deployment = deployment_services.start(deployment_id=self.get_object().pk, at=timezone.now(), actor=_person(request))
         return Response(self._shown(deployment))
 
     @extend_schema(request=serializers.StopInput, responses=serializers.DeploymentOutput)
@@ -138,7 +139,7 @@ class DeploymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         asked = serializers.StopInput(data=request.data)
         asked.is_valid(raise_exception=True)
         deployment = deployment_services.stop(
-            deployment_id=self.get_object().pk, at=timezone.now(), actor=request.user, **asked.validated_data
+            deployment_id=self.get_object().pk, at=timezone.now(), actor=_person(request), **asked.validated_data
         )
         return Response(self._shown(deployment))
 
@@ -156,7 +157,7 @@ class OrderViewSet(mixins.ListModelMixin, GenericViewSet[Order]):
     def get_queryset(self) -> QuerySet[Order]:
         if getattr(self, "swagger_fake_view", False):
             return Order.objects.none()
-        return selectors.orders_of(self.request.user)
+        return selectors.orders_of(_person(self.request))
 
 
 class FillViewSet(mixins.ListModelMixin, GenericViewSet[Fill]):
@@ -169,7 +170,7 @@ class FillViewSet(mixins.ListModelMixin, GenericViewSet[Fill]):
     def get_queryset(self) -> QuerySet[Fill]:
         if getattr(self, "swagger_fake_view", False):
             return Fill.objects.none()
-        return selectors.fills_of(self.request.user)
+        return selectors.fills_of(_person(self.request))
 
 
 class PositionViewSet(GenericViewSet[Position]):
@@ -183,12 +184,17 @@ class PositionViewSet(GenericViewSet[Position]):
     def get_queryset(self) -> QuerySet[Position]:
         if getattr(self, "swagger_fake_view", False):
             return Position.objects.none()
-        return selectors.positions_of(self.request.user)
+        return selectors.positions_of(_person(self.request))
 
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         valued = [selectors.holding(position) for position in page]
         return self.get_paginated_response(serializers.PositionOutput(valued, many=True).data)
+
+
+def _person(request: Request) -> User:
+    """Who asks: the permission classes let nobody in who is not signed in."""
+    return cast(User, request.user)
 
 
 def _account(account: Account) -> dict[str, Any]:

@@ -66,9 +66,7 @@ def large_enough(proposal: Proposal, state: AccountState, limits: Limits, market
     if proposal.notional >= market.min_notional or (proposal.closing and proposal.after == 0):
         return None
     smallest = _money(market.min_notional, market)
-    return Rejection(
-        "below-minimum", f"The order is worth {_money(proposal.notional, market)}; the smallest is {smallest}."
-    )
+    return Rejection("below-minimum", f"The order is worth {_money(proposal.notional, market)}; the smallest is {smallest}.")
 
 
 def buying_power(proposal: Proposal, state: AccountState, limits: Limits, market: Market) -> Rejection | None:
@@ -95,9 +93,7 @@ def maximum_position(proposal: Proposal, state: AccountState, limits: Limits, ma
         if state.equity > 0
         else f"{_money(value, market)} on no equity"
     )
-    return Rejection(
-        "maximum-position", f"Position would be {share}; the limit is {_percent(limits.max_position_share)}."
-    )
+    return Rejection("maximum-position", f"Position would be {share}; the limit is {_percent(limits.max_position_share)}.")
 
 
 def daily_loss(proposal: Proposal, state: AccountState, limits: Limits, market: Market) -> Rejection | None:

@@ -20,9 +20,7 @@ MAXIMUM_BALANCE: Final = Decimal(100_000_000)
 ACCOUNTS_LIMIT: Final = 20
 
 
-def create_account(
-    *, owner: User, name: str, starting_balance: Decimal, at: datetime, currency: str = "USDT"
-) -> Account:
+def create_account(*, owner: User, name: str, starting_balance: Decimal, at: datetime, currency: str = "USDT") -> Account:
     """Open a paper account.
 
     Raises
@@ -59,6 +57,7 @@ def create_account(
                 cash=starting_balance,
                 created_at=at,
             )
+            account.refresh_from_db()  # the rates are what the columns hold, no longer the defaults' text
             EquitySnapshot.objects.create(
                 account=account, at=at, cash=starting_balance, positions_value=0, equity=starting_balance
             )

@@ -154,9 +154,7 @@ def delete(*, deployment_id: int, at: datetime, close_position: bool = False, ac
 def _lock(deployment_id: int, *, deleted: bool = False) -> Deployment:
     account_id = Deployment.objects.values_list("account_id", flat=True).get(pk=deployment_id)
     account = Account.objects.select_for_update().get(pk=account_id)
-    deployment = (
-        Deployment.objects.select_for_update(of=("self",)).select_related("instrument__venue").get(pk=deployment_id)
-    )
+    deployment = Deployment.objects.select_for_update(of=("self",)).select_related("instrument__venue").get(pk=deployment_id)
     if deployment.deleted_at is not None and not deleted:
         raise DeploymentDeleted("The deployment was deleted.")
     deployment.account = account

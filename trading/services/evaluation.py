@@ -69,9 +69,7 @@ def ask(deployment: Deployment, bar_time: datetime) -> Answer | None:
     except DomainError as error:
         return Answer(math.nan, outcome=Outcome.FAILED, code=error.code, reason=error.message)
     history = strategy.history(parameters)
-    bars = BarStore().read(
-        deployment.instrument_id, deployment.timeframe, end=opened + timeframe.seconds, limit=history
-    )
+    bars = BarStore().read(deployment.instrument_id, deployment.timeframe, end=opened + timeframe.seconds, limit=history)
     if not len(bars) or bars.time[-1] != opened:
         return None
     close = float(bars.close[-1])
@@ -156,9 +154,7 @@ def record_passed(*, deployment_id: int, at: datetime) -> int:
 def _lock(deployment_id: int) -> Deployment:
     account_id = Deployment.objects.values_list("account_id", flat=True).get(pk=deployment_id)
     account = Account.objects.select_for_update().get(pk=account_id)
-    deployment = (
-        Deployment.objects.select_for_update(of=("self",)).select_related("instrument__venue").get(pk=deployment_id)
-    )
+    deployment = Deployment.objects.select_for_update(of=("self",)).select_related("instrument__venue").get(pk=deployment_id)
     deployment.account = account
     return deployment
 
@@ -204,9 +200,7 @@ def _record_passed(deployment: Deployment, *, before: datetime, at: datetime) ->
 
 def _act(deployment: Deployment, evaluation: Evaluation, answer: Answer, at: datetime) -> Evaluation:
     """From the exposure wanted to an order, a rejection, or nothing. Holds the locks."""
-    cancel_waiting(
-        deployment=deployment, code="superseded", reason="A newer bar was decided on before it was filled.", at=at
-    )
+    cancel_waiting(deployment=deployment, code="superseded", reason="A newer bar was decided on before it was filled.", at=at)
     account, instrument = deployment.account, deployment.instrument
     target = Decimal(repr(answer.target))
     held = Position.objects.filter(deployment=deployment).values_list("quantity", flat=True).first() or ZERO

@@ -47,13 +47,13 @@ def proposal_of(*, quantity: Decimal, held: Decimal, market: MarketPrice, terms:
     )
 
 
-def state_of(
-    account: Account, instrument: Instrument, *, at: datetime, except_order: int | None = None
-) -> AccountState:
+def state_of(account: Account, instrument: Instrument, *, at: datetime, except_order: int | None = None) -> AccountState:
     """The account's money and exposure, with what its open orders will add, ``except_order`` left out."""
     valued = selectors.portfolio(account, at=at)
     reserved = reserved_here = ZERO
-    waiting = Order.objects.filter(account=account, status=Order.Status.NEW).exclude(pk=except_order)
+    waiting = Order.objects.filter(account=account, status=Order.Status.NEW)
+    if except_order is not None:
+        waiting = waiting.exclude(pk=except_order)
     held = dict(Position.objects.filter(account=account).values_list("deployment_id", "quantity"))
     for order in waiting.select_related("instrument__latest"):
         latest = getattr(order.instrument, "latest", None)

@@ -35,13 +35,9 @@ def record(
     After commit ``account_news`` is sent with the rows that ``changed``. Receivers fail on their own: what was
     committed stays.
     """
-    event = log.append(
-        stream=stream_of(account), type=type, payload=payload, actor=actor, correlation_id=correlation_id, at=at
-    )
+    event = log.append(stream=stream_of(account), type=type, payload=payload, actor=actor, correlation_id=correlation_id, at=at)
     transaction.on_commit(
-        lambda: signals.account_news.send_robust(
-            sender=Account, account_id=account.pk, event_id=event.pk, changed=changed
-        ),
+        lambda: signals.account_news.send_robust(sender=Account, account_id=account.pk, event_id=event.pk, changed=changed),
         robust=True,
     )
     return event
