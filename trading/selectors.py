@@ -9,7 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Func,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    Window,
+)
+from django.db.models.functions import Coalesce, Greatest, RowNumber
 
 from clusterx.accounts.models import User
 from clusterx.events.models import Event
@@ -304,12 +319,22 @@ def _day_start_equities(accounts: Iterable[int], *, at: datetime) -> dict[int, D
 
 
 def equity_curve(account: Account, *, limit: int = 500, since: datetime | None = None) -> list[tuple[int, Decimal]]:
-    """The newest ``limit`` recorded values, oldest first: (seconds since 1970, equity)."""
+    """Recorded equity, oldest first: (seconds since 1970, equity).
+
+    All of it, or since ``since``; where there are more than ``limit`` values, the last of each of ``limit`` equal spans.
+    """
     snapshots = EquitySnapshot.objects.filter(account=account)
     if since is not None:
         snapshots = snapshots.filter(at__gte=since)
-    newest = snapshots.order_by("-at").values_list("at", "equity")[:limit]
-    return [(int(moment.timestamp()), equity) for moment, equity in reversed(newest)]
+    ends = snapshots.aggregate(first=Min("at"), last=Max("at"))
+    if ends["last"] is None:
+        return []
+    width = max((ends["last"] - ends["first"]) / limit, timedelta(seconds=1))
+    # Counted back from the newest value, which so ends its own span and is always there.
+    span = Func(Value(width), "at", Value(ends["last"]), function="date_bin", output_field=DateTimeField())
+    from_its_end = Window(RowNumber(), partition_by=span, order_by=F("at").desc())
+    points = snapshots.annotate(place=from_its_end).filter(place=1).order_by("-at").values_list("at", "equity")
+    return [(int(moment.timestamp()), equity) for moment, equity in reversed(points[:limit])]
 
 
 def accounts_to_mark() -> QuerySet[Account]:
@@ -372,12 +397,26 @@ def bars_without_evaluation(deployment: Deployment, *, before: datetime, bars: i
 
 def deployments_with_holes(*, bars: int = 100) -> list[int]:
     """Running deployments that passed over a stored bar lately: it came after a newer one was looked at."""
-    running = Deployment.objects.filter(status=Deployment.Status.RUNNING).annotate(last=Max("evaluations__bar_time"))
-    return [
-        deployment.pk
-        for deployment in running.exclude(last=None)
-        if bars_without_evaluation(deployment, before=deployment.last, bars=bars)
-    ]
+    seen = Evaluation.objects.filter(deployment=OuterRef("pk"))
+    looked_at = Evaluation.objects.filter(deployment=OuterRef(OuterRef("pk")), bar_time=OuterRef("time"))
+    found: list[int] = []
+    for name, timeframe in TIMEFRAMES.items():
+        running = Deployment.objects.filter(status=Deployment.Status.RUNNING, timeframe=name).annotate(
+            last=Subquery(seen.order_by("-bar_time").values("bar_time")[:1]),
+            first=Coalesce("starts_after", Subquery(seen.order_by("bar_time").values("bar_time")[:1])),
+        )
+        passed = Candle.objects.filter(
+            ~Exists(looked_at),
+            instrument=OuterRef("instrument"),
+            timeframe=name,
+            time__gt=Greatest(
+                OuterRef("first"),
+                ExpressionWrapper(OuterRef("last") - bars * timedelta(seconds=timeframe.seconds), output_field=DateTimeField()),
+            ),
+            time__lt=OuterRef("last"),
+        )
+        found += running.filter(Exists(passed)).values_list("pk", flat=True)
+    return found
 
 
 # -- what happened ------------------------------------------------------------------------------------------------

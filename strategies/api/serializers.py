@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+
+@extend_schema_field(OpenApiTypes.ANY)
+class AnyValue(serializers.ReadOnlyField):
+    """A number or a word, as the parameter's kind says."""
 
 
 class ParameterOutput(serializers.Serializer[Any]):
@@ -13,7 +20,7 @@ class ParameterOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=["int", "float", "choice"])
-    default = serializers.ReadOnlyField()  # type: ignore[assignment]
+    default = AnyValue()  # type: ignore[assignment]
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
     step = serializers.FloatField(allow_null=True)

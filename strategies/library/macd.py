@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketdata.indicators.momentum import macd
 from strategies.contract import Floats, InvalidParameter, Parameter, Parameters, Strategy
 from strategies.library.direction import DIRECTION, exposure
 
@@ -38,5 +37,8 @@ class MacdCross(Strategy):
         return 10 * int(p.slow + p.signal)
 
     def signals(self, bars: Bars, p: Parameters) -> Floats:
+        # Imported when it runs: processes that only list strategies do without the numeric libraries.
+        from marketdata.indicators.momentum import macd
+
         line, signal, _ = macd(bars.close, p.fast, p.slow, p.signal)
         return exposure(line, signal, scale=bars.close, direction=p.direction)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketdata.indicators.moving import sma
 from strategies.contract import Floats, InvalidParameter, Parameter, Parameters, Strategy
 from strategies.library.direction import DIRECTION, exposure
 
@@ -35,4 +34,7 @@ class SmaCross(Strategy):
         return int(p.slow)
 
     def signals(self, bars: Bars, p: Parameters) -> Floats:
+        # Imported when it runs: processes that only list strategies do without the numeric libraries.
+        from marketdata.indicators.moving import sma
+
         return exposure(sma(bars.close, p.fast), sma(bars.close, p.slow), scale=bars.close, direction=p.direction)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -117,6 +119,21 @@ def _append_only_again(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
         with connection.cursor() as cursor:
             cursor.execute("reset clusterx.append_only")
+
+
+def at_once(*jobs: Callable[[], object]) -> list[object]:
+    """What ``jobs`` return when each runs on its own connection, all beginning together. Raises what one of them raised."""
+    together = threading.Barrier(len(jobs))
+
+    def run(job: Callable[[], object]) -> object:
+        try:
+            together.wait()
+            return job()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
 
 
 def at(second: float) -> datetime:

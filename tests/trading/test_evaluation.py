@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
-from django.db import connection
 
 from clusterx.events.models import Event
 from marketdata.models import Gap, Instrument
 from strategies.library.sma_cross import SmaCross
 from tests.factories import AccountFactory, InstrumentFactory
-from tests.trading.conftest import FALLING, MINUTE, RISING, Market, deployed
+from tests.trading.conftest import FALLING, MINUTE, RISING, Market, at_once, deployed
 from trading import selectors
 from trading.models import Deployment, EquitySnapshot, Evaluation, Fill, Order, Position
 from trading.services.deployments import start, stop
@@ -63,27 +62,20 @@ def test_two_workers_at_once_order_once(emptied: None) -> None:
     market.close(*RISING)
     deployment = deployed(AccountFactory(), market)
     bar = market.close(104.0)
-    together = threading.Barrier(4)
-    results: list[Evaluation | None] = []
-    failures: list[Exception] = []
-
-    def work() -> None:
-        try:
-            together.wait()
-            results.append(market.evaluate(deployment, bar))
-        except Exception as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    results = at_once(*[lambda: market.evaluate(deployment, bar)] * 4)
     assert sum(result is not None for result in results) == 1
     assert Order.objects.count() == 1
+
+
+def test_deployments_evaluated_at_once_do_not_spend_the_same_money(emptied: None) -> None:
+    market = Market(InstrumentFactory())
+    market.close(*RISING)
+    account = AccountFactory(max_position_share=D(1))
+    rivals = [deployed(account, market, allocation="0.7") for _ in range(4)]
+    bar = market.close(104.0)
+    at_once(*[partial(market.evaluate, one, bar) for one in rivals])
+    found = sorted(Evaluation.objects.values_list("outcome", flat=True))
+    assert found == [Outcome.ORDERED, Outcome.REJECTED, Outcome.REJECTED, Outcome.REJECTED]
 
 
 def test_two_deployments_of_one_account_do_not_spend_the_same_money(market: Market) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from clusterx.events.models import Event
 from marketdata.models import Instrument
 from tests.factories import AccountFactory, InstrumentFactory
-from tests.trading.conftest import MINUTE, RISING, Market, deployed
+from tests.trading.conftest import MINUTE, RISING, Market, at_once, deployed
 from trading import selectors
 from trading.models import Account, Deployment, Fill, Order, Position
 from trading.services.orders import work_order
@@ -59,26 +59,24 @@ def test_a_crash_inside_the_fill_leaves_nothing_of_it(market: Market, monkeypatc
 def test_two_workers_at_once_fill_once(emptied: None) -> None:
     market = Market(InstrumentFactory())
     order = ordered(market)
-    together = threading.Barrier(4)
-    failures: list[Exception] = []
-
-    def work() -> None:
-        try:
-            together.wait()
-            work_order(order_id=order.pk, at=market.now)
-        except Exception as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    at_once(*[lambda: work_order(order_id=order.pk, at=market.now)] * 4)
     assert Fill.objects.count() == 1
     assert Position.objects.get().quantity == order.quantity
+
+
+def test_fills_at_once_all_reach_the_account_s_cash(emptied: None) -> None:
+    market = Market(InstrumentFactory())
+    market.close(*RISING)
+    account = AccountFactory()
+    deployments = [deployed(account, market, allocation="0.1") for _ in range(4)]
+    bar = market.close(104.0)
+    for one in deployments:
+        market.evaluate(one, bar)
+    orders = Order.objects.values_list("pk", flat=True)
+    at_once(*[partial(work_order, order_id=pk, at=market.now) for pk in orders])
+    spent = sum(fill.quantity * fill.price + fill.fee for fill in Fill.objects.all())
+    assert Fill.objects.count() == 4
+    assert Account.objects.get().cash == D(10_000) - spent
 
 
 def test_an_order_waits_for_a_price_from_after_the_close_of_its_bar(market: Market) -> None:

@@ -61,7 +61,7 @@ class AccountViewSet(GenericViewSet[Account]):
         return Response(_account(self.get_object()))
 
     @extend_schema(
-        parameters=[OpenApiParameter("limit", int, description=f"Newest points, at most {POINTS_LIMIT}")],
+        parameters=[OpenApiParameter("limit", int, description=f"Points, at most {POINTS_LIMIT}; beyond, of equal spans")],
         responses=serializers.EquityOutput,
     )
     @action(detail=True, pagination_class=None)
