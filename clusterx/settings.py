@@ -57,7 +57,6 @@ CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 
 # -- the apps -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "daphne",
     "clusterx.apps.PlatformAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -137,6 +136,8 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
+# A socket folder in the address belongs where Django and its tools look for it.
+DATABASES["default"]["HOST"] = DATABASES["default"].get("OPTIONS", {}).pop("host", "") or DATABASES["default"]["HOST"]
 REDIS_URL = (os.environ.get("REDIS_URL") or DATA.redis_url).rstrip("/")
 # Test processes that share one server each take their own four databases of it.
 REDIS_FIRST_DATABASE = int(os.environ.get("REDIS_FIRST_DATABASE", "0"))

@@ -73,9 +73,7 @@ class Instrument(models.Model):
     tick_size = models.DecimalField(max_digits=24, decimal_places=12)
     lot_size = models.DecimalField(max_digits=24, decimal_places=12)
     min_notional = models.DecimalField(max_digits=24, decimal_places=12, default=0)
-    calendar = models.CharField(
-        max_length=12, default="24/7", help_text=_("24/7 or an exchange calendar such as XNYS.")
-    )
+    calendar = models.CharField(max_length=12, default="24/7", help_text=_("24/7 or an exchange calendar such as XNYS."))
     base_timeframe = models.CharField(
         max_length=3,
         choices=[(name, name) for name in TIMEFRAMES],

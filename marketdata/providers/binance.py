@@ -95,7 +95,7 @@ class BinanceProvider:
     async def _ask(self, method: str, query: dict[str, Any]) -> Any:
         try:
             return await getattr(self.client, method)(query)
-        except (BaseError, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, BaseError, OSError) as error:
             raise ProviderError(f"{method}: {error}") from error
 
     @staticmethod

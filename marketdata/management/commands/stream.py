@@ -1,0 +1,20 @@
+"""``manage.py stream``: the stream process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from marketdata.stream.service import StreamService
+
+
+class Command(BaseCommand):
+    help = "Keeps a connection to every venue that is switched on, builds bars, stores and publishes them."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        await StreamService().run()
