@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from celery import shared_task
 from django.db import InterfaceError, OperationalError
@@ -20,6 +21,9 @@ RETRY = {
     "retry_jitter": False,
     "max_retries": 8,
 }
+
+LOOKS: Final = 12
+LOOK_AGAIN_AFTER: Final = 0.4  # seconds; after the last look the sweep goes on
 
 
 @shared_task(name="trading.evaluate_bar", **RETRY)
@@ -42,9 +46,14 @@ def record_passed(deployment_id: int) -> None:
 
 
 @shared_task(name="trading.work_order", **RETRY)
-def work_order(order_id: int) -> None:
-    """Fill one waiting order if the market allows it."""
-    orders.work_order(order_id=order_id, at=timezone.now())
+def work_order(order_id: int, looks: int = LOOKS) -> None:
+    """Fill one waiting order if the market allows it; look again soon if not, ``looks`` times in all.
+
+    A bar is often stored a moment before the first price from after its close.
+    """
+    order = orders.work_order(order_id=order_id, at=timezone.now())
+    if order.status == Order.Status.NEW and looks > 1:
+        work_order.apply_async((order_id, looks - 1), countdown=LOOK_AGAIN_AFTER)
 
 
 # Sweeps expire: after an hour without workers there is one to do, not seven hundred.
@@ -56,7 +65,7 @@ def sweep_evaluations() -> None:
     for deployment_id in selectors.deployments_with_holes():
         record_passed.delay(deployment_id)
     for order_id in Order.objects.filter(status=Order.Status.NEW).order_by("pk").values_list("pk", flat=True):
-        work_order.delay(order_id)
+        work_order.delay(order_id, looks=1)
     valuation.announce_equity(at=timezone.now())
 
 

@@ -92,6 +92,18 @@ def test_the_sweep_works_an_order_whose_message_was_lost(live: Market) -> None:
     assert Fill.objects.count() == 1
 
 
+def test_an_order_fills_soon_after_the_first_price_from_after_its_bar(live: Market) -> None:
+    deployment = deployed(AccountFactory(), live)
+    live.close(104.0)
+    live.price(104.0, time=live.now - MINUTE)  # the last trade was before the close
+    announce(live)
+    with working():
+        wait(lambda: Order.objects.filter(deployment=deployment).exists(), "the order")
+        assert not Fill.objects.exists()
+        live.price(104.2)
+        wait(lambda: Fill.objects.filter(deployment=deployment).exists(), "the fill", seconds=4)
+
+
 def test_a_revision_is_no_new_bar(live: Market) -> None:
     deployed(AccountFactory(), live)
     live.close(104.0)
