@@ -6,11 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 from trading import channels, tasks
+from trading.watched import watched
 
 
 def queue_evaluations(*, instrument_id: int, timeframe: str, time: int, revision: int, **_: Any) -> None:
     """A revision amends a bar that was acted upon; what was done on it stays done."""
-    if revision == 0:
+    if revision == 0 and watched.has(instrument_id, timeframe):
         tasks.evaluate_bar.delay(instrument_id, timeframe, time)
 
 

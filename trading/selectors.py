@@ -363,6 +363,12 @@ def running_on(instrument_id: int, timeframe: str) -> list[int]:
     )
 
 
+def watched_bars() -> set[tuple[int, str]]:
+    """(instrument, timeframe) of every running deployment."""
+    running = Deployment.objects.filter(status=Deployment.Status.RUNNING)
+    return set(running.values_list("instrument_id", "timeframe").distinct().order_by())
+
+
 def overdue_evaluations() -> list[tuple[int, datetime]]:
     """(deployment, opening time of the newest stored bar) where a running deployment has not looked at that bar."""
     newest_bar = (

@@ -28,7 +28,13 @@ LOOK_AGAIN_AFTER: Final = 0.4  # seconds; after the last look the sweep goes on
 
 @shared_task(name="trading.evaluate_bar", **RETRY)
 def evaluate_bar(instrument_id: int, timeframe: str, time: int) -> None:
-    """A bar closed (``time``: its opening, in seconds): queue an evaluation for each deployment that runs on it."""
+    """A bar closed (``time``: its opening, in seconds): queue an evaluation for each deployment that runs on it.
+
+    Not if a newer bar is stored: that one is acted upon, and whoever looks at it records this one as passed over.
+    """
+    newest = selectors.newest_bar_time(instrument_id, timeframe)
+    if newest is not None and newest.timestamp() > time:
+        return
     for deployment_id in selectors.running_on(instrument_id, timeframe):
         evaluate.delay(deployment_id, time)
 

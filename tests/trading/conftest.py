@@ -19,6 +19,7 @@ from trading.models import Account, Deployment, Evaluation, Order
 from trading.services.deployments import deploy
 from trading.services.evaluation import evaluate
 from trading.services.orders import work_order
+from trading.watched import watched
 
 MINUTE = timedelta(minutes=1)
 
@@ -111,6 +112,11 @@ def emptied(transactional_db: None) -> Iterator[None]:
     yield
     with connection.cursor() as cursor:
         cursor.execute("set clusterx.append_only = 'off'")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    watched.forget()
 
 
 @pytest.fixture(autouse=True)

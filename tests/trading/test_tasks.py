@@ -15,6 +15,7 @@ from tests.factories import AccountFactory, InstrumentFactory
 from tests.trading.conftest import MINUTE, RISING, Market, deployed
 from trading import tasks
 from trading.models import Deployment, EquitySnapshot, Evaluation, Fill, Order
+from trading.watched import watched
 
 
 @contextmanager
@@ -102,6 +103,23 @@ def test_an_order_fills_soon_after_the_first_price_from_after_its_bar(live: Mark
         assert not Fill.objects.exists()
         live.price(104.2)
         wait(lambda: Fill.objects.filter(deployment=deployment).exists(), "the fill", seconds=4)
+
+
+def test_history_that_is_loaded_queues_nothing_that_nobody_looks_at(live: Market) -> None:
+    for _ in range(3):
+        live.close(104.0)
+        announce(live)
+    assert queued() == 0
+    watched.forget()
+    deployment = deployed(AccountFactory(), live)
+    live.close(105.0)
+    announce(live)
+    live.close(106.0)  # stored before the first one's task runs
+    announce(live)
+    with working():
+        wait(lambda: Fill.objects.filter(deployment=deployment).exists(), "the fill")
+    looked_at = Evaluation.objects.order_by("bar_time").values_list("outcome", flat=True)
+    assert list(looked_at) == ["skipped", "ordered"]
 
 
 def test_a_revision_is_no_new_bar(live: Market) -> None:
