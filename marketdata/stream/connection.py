@@ -29,6 +29,7 @@ from marketdata.timeframes import TIMEFRAMES, Timeframe
 
 logger = logging.getLogger(__name__)
 FIRST_HISTORY = 1500  # bars of each timeframe that a new instrument begins with
+PAGE = 500  # bars asked for at a time, and waiting to be written at most
 BOOK_DEPTH = 20
 CLOCK_EVERY = 20.0
 LONGEST_PAUSE = 30.0
@@ -166,8 +167,11 @@ class VenueConnection:
                 newest = await sync_to_async(BarStore().last_time)(series.instrument.pk, timeframe.name)
                 oldest = timeframe.floor(now) - FIRST_HISTORY * timeframe.seconds
                 start = oldest if newest is None else max(newest + timeframe.seconds, oldest)
-                if start < timeframe.floor(now):
-                    await self._fetch(series, timeframe, start, int(self.clock.now()))
+                end = int(self.clock.now())
+                for at in range(start, end, PAGE * timeframe.seconds):
+                    await self._fetch(series, timeframe, at, min(end, at + PAGE * timeframe.seconds))
+                    while len(self.recorder.batch.candles) > PAGE:  # memory stays flat however long the past is
+                        await asyncio.sleep(0.05)
 
     async def _fetch(self, series: Series, timeframe: Timeframe, start: int, end: int) -> list[Bar]:
         for attempt in range(5):

@@ -1,0 +1,103 @@
+"""What the endpoints of market data take, and the shape of what they give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from marketdata.timeframes import TIMEFRAMES
+
+MOST_BARS = 5000
+
+
+class SpanInput(serializers.Serializer[Any]):
+    """A timeframe and a span of bars: the newest ``limit`` before ``before``, or all from ``start`` to ``end``."""
+
+    timeframe = serializers.ChoiceField(choices=list(TIMEFRAMES), default="1h")
+    limit = serializers.IntegerField(min_value=1, max_value=MOST_BARS, default=1000)
+    before = serializers.IntegerField(min_value=0, max_value=2**40, required=False, help_text=_("seconds since 1970"))
+    start = serializers.IntegerField(min_value=0, max_value=2**40, required=False, help_text=_("seconds since 1970"))
+    end = serializers.IntegerField(min_value=0, max_value=2**40, required=False, help_text=_("seconds since 1970"))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "before" in attrs and ("start" in attrs or "end" in attrs):
+            raise serializers.ValidationError({"before": _("Use before, or start and end, not both.")})
+        if "start" in attrs and "end" in attrs and attrs["end"] <= attrs["start"]:
+            raise serializers.ValidationError({"end": _("end must be after start.")})
+        return attrs
+
+
+class IndicatorsInput(SpanInput):
+    spec = serializers.ListField(child=serializers.CharField(max_length=120), min_length=1, max_length=12)
+
+
+class ListInput(serializers.Serializer[Any]):
+    q = serializers.CharField(max_length=60, required=False, default="", allow_blank=True)
+    venue = serializers.CharField(max_length=24, required=False, default="", allow_blank=True)
+    kind = serializers.CharField(max_length=12, required=False, default="", allow_blank=True)
+    page = serializers.IntegerField(min_value=1, max_value=10_000, default=1)
+
+
+class TradesInput(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+
+
+class VenueOutput(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    name = serializers.CharField()
+    mode = serializers.CharField()
+    connected = serializers.BooleanField()
+    clock_rate = serializers.FloatField()
+
+
+class InstrumentOutput(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    ref = serializers.CharField()
+    symbol = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    base = serializers.CharField()
+    quote = serializers.CharField()
+    venue = VenueOutput()
+    tick_size = serializers.CharField()
+    lot_size = serializers.CharField()
+    min_notional = serializers.CharField()
+    price_decimals = serializers.IntegerField()
+    base_timeframe = serializers.CharField()
+    has_ticks = serializers.BooleanField()
+    price = serializers.FloatField(allow_null=True)
+    change_24h = serializers.FloatField(allow_null=True)
+    time = serializers.DateTimeField(allow_null=True)
+    received_at = serializers.DateTimeField(allow_null=True)
+    spark = serializers.ListField(child=serializers.FloatField())
+
+
+class InstrumentPage(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = InstrumentOutput(many=True)
+
+
+class CandlesOutput(serializers.Serializer[Any]):
+    instrument = serializers.CharField()
+    timeframe = serializers.CharField()
+    candles = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
+    forming = serializers.ListField(child=serializers.FloatField(), allow_null=True)
+    sequence = serializers.IntegerField(allow_null=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class WatchlistInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=60)
+    instruments = serializers.ListField(child=serializers.CharField(max_length=57), max_length=200, required=False)
+
+
+class WatchlistOutput(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="public_id")
+    name = serializers.CharField()
+    instruments = serializers.SerializerMethodField()
+
+    def get_instruments(self, watchlist: Any) -> list[str]:
+        return [item.instrument.ref for item in watchlist.items.all()]

@@ -1,0 +1,85 @@
+"""Watchlists: each person's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from clusterx.accounts.models import User
+from clusterx.errors import DomainError
+from marketdata.models import Instrument, Watchlist, WatchlistItem
+
+MOST_LISTS = 50
+
+
+class NameTaken(DomainError):
+    code: ClassVar[str] = "name-taken"
+    http_status: ClassVar[int] = 409
+
+
+class TooMany(DomainError):
+    code: ClassVar[str] = "too-many"
+    http_status: ClassVar[int] = 409
+
+
+class UnknownInstrument(DomainError):
+    code: ClassVar[str] = "unknown-instrument"
+
+
+def of(owner: User) -> QuerySet[Watchlist]:
+    return Watchlist.objects.filter(owner=owner).prefetch_related("items__instrument__venue")
+
+
+@transaction.atomic
+def create(*, owner: User, name: str, refs: Sequence[str] = ()) -> Watchlist:
+    """Raises NameTaken, TooMany or UnknownInstrument."""
+    if Watchlist.objects.filter(owner=owner).count() >= MOST_LISTS:
+        raise TooMany(f"A person has {MOST_LISTS} watchlists at most.", limit=MOST_LISTS)
+    _free(owner, name)
+    watchlist = Watchlist.objects.create(owner=owner, name=name)
+    _fill(watchlist, refs)
+    return of(owner).get(pk=watchlist.pk)
+
+
+@transaction.atomic
+def change(*, watchlist_id: int, name: str | None = None, refs: Sequence[str] | None = None) -> Watchlist:
+    """Rename it, replace its instruments, or both. A second call changes nothing."""
+    watchlist = Watchlist.objects.select_for_update().get(pk=watchlist_id)
+    if name is not None and name != watchlist.name:
+        _free(watchlist.owner, name)
+        watchlist.name = name
+        watchlist.save(update_fields=["name"])
+    if refs is not None:
+        watchlist.items.all().delete()
+        _fill(watchlist, refs)
+    return of(watchlist.owner).get(pk=watchlist.pk)
+
+
+@transaction.atomic
+def toggle(*, owner: User, watchlist_id: int, instrument_id: int) -> bool:
+    """Put an instrument on a list of ``owner``, or take it off; return whether it is on it now."""
+    watchlist = Watchlist.objects.select_for_update().get(pk=watchlist_id, owner=owner)
+    removed, _ = watchlist.items.filter(instrument_id=instrument_id).delete()
+    if removed:
+        return False
+    WatchlistItem.objects.create(watchlist=watchlist, instrument_id=instrument_id, position=watchlist.items.count())
+    return True
+
+
+def _free(owner: User, name: str) -> None:
+    if Watchlist.objects.filter(owner=owner, name=name).exists():
+        raise NameTaken(f"You have a watchlist called {name!r} already.", field="name")
+
+
+def _fill(watchlist: Watchlist, refs: Sequence[str]) -> None:
+    wanted = list(dict.fromkeys(refs))
+    known = {i.ref: i for i in Instrument.objects.filter(ref__in=wanted, is_active=True)}
+    for ref in wanted:
+        if ref not in known:
+            raise UnknownInstrument(f"There is no instrument {ref!r}.", field="instruments")
+    WatchlistItem.objects.bulk_create(
+        WatchlistItem(watchlist=watchlist, instrument=known[ref], position=place) for place, ref in enumerate(wanted)
+    )
