@@ -1,0 +1,1 @@
+"""Owns technical indicators: pure functions of bars, each with one implementation; see `registry`."""
