@@ -1,0 +1,56 @@
+"""How the pages of Markets show instruments: sparklines, and which of them a person watches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from clusterx.accounts.models import User
+from marketdata.models import Instrument, WatchlistItem
+from marketdata.selectors import Summary, summaries
+from marketdata.timeframes import TIMEFRAMES, Timeframe
+
+WIDTH: Final = 100.0
+HEIGHT: Final = 28.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An instrument in a list, and whether it is in a watchlist of whoever looks."""
+
+    summary: Summary
+    watched: bool
+
+    @property
+    def points(self) -> str:
+        return polyline(self.summary.spark)
+
+
+def rows(chosen: Sequence[Instrument], *, user: User | None) -> list[Row]:
+    """Three queries however many there are; ``user`` is None for whoever is not signed in."""
+    watched = watched_by(user, chosen) if user else set()
+    return [Row(summary, summary.instrument.pk in watched) for summary in summaries(chosen)]
+
+
+def watched_by(user: User, chosen: Sequence[Instrument]) -> set[int]:
+    """Keys of those of ``chosen`` that are in one of the user's watchlists."""
+    items = WatchlistItem.objects.filter(watchlist__owner=user, instrument__in=chosen)
+    return set(items.values_list("instrument_id", flat=True))
+
+
+def polyline(closes: Sequence[float]) -> str:
+    """Points of an SVG polyline through ``closes`` in a box of 100 × 28, with a margin of 2; empty below two closes."""
+    if len(closes) < 2:
+        return ""
+    low, high = min(closes), max(closes)
+    scale = (HEIGHT - 4) / (high - low) if high > low else 0.0
+    step = WIDTH / (len(closes) - 1)
+    base = HEIGHT - 2 if scale else HEIGHT / 2
+    return " ".join(f"{index * step:.1f},{base - (close - low) * scale:.1f}" for index, close in enumerate(closes))
+
+
+def timeframes_for(instrument: Instrument) -> list[str]:
+    """The timeframes that there are bars of, shortest first."""
+    shortest = Timeframe.of(instrument.base_timeframe)
+    return [name for name, timeframe in TIMEFRAMES.items() if timeframe >= shortest]

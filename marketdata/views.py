@@ -1,0 +1,157 @@
+"""Pages of Markets: the list, one instrument, watchlists."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from clusterx.accounts.models import User
+from clusterx.errors import DomainError
+from marketdata import overview, selectors
+from marketdata.models import Instrument, Watchlist
+from marketdata.services import watchlists
+
+PAGE = 50
+
+
+@require_safe
+def market_list(request: HttpRequest) -> HttpResponse:
+    """Instruments with price, change and sparkline; filters are in the address."""
+    person = _person(request)
+    filters = {name: request.GET.get(name, "").strip() for name in ("q", "venue", "kind")}
+    found = selectors.instruments(**filters)
+    lists = list(watchlists.of(person)) if person else []
+    chosen = next((one for one in lists if str(one.public_id) == request.GET.get("watchlist")), None)
+    if chosen:
+        found = found.filter(pk__in=[item.instrument_id for item in chosen.items.all()])
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    context = {
+        "rows": overview.rows(list(page.object_list), user=person),
+        "page": page,
+        "query": urlencode({name: value for name, value in request.GET.items() if name != "page" and value}),
+        "filters": filters,
+        "filtered": any(filters.values()) or chosen is not None,
+        "venues": selectors.venues(),
+        "kinds": Instrument.Kind.choices,
+        "watchlists": lists,
+        "watchlist": chosen,
+    }
+    partial = request.headers.get("HX-Request") and request.headers.get("HX-Target") == "results"
+    return render(request, "markets/_results.html" if partial else "markets/list.html", context)
+
+
+@require_safe
+def instrument(request: HttpRequest, ref: str) -> HttpResponse:
+    """The chart, the book and the tape of one instrument."""
+    one = _instrument(ref)
+    person = _person(request)
+    row = overview.rows([one], user=person)[0]
+    timeframes = overview.timeframes_for(one)
+    wanted = request.GET.get("timeframe", "")
+    summary = selectors.described(row.summary)
+    context = {
+        "instrument": one,
+        "summary": row.summary,
+        "watched": row.watched,
+        "timeframes": timeframes,
+        "timeframe": wanted if wanted in timeframes else timeframes[0],
+        "page_data": {
+            "instrument": {
+                **{name: summary[name] for name in ("ref", "symbol", "base", "quote", "price_decimals", "has_ticks")},
+                "tick_size": float(one.tick_size),
+                "mode": one.venue.mode,
+                "venue": one.venue.code,
+            },
+            "timeframes": timeframes,
+            "timeframe": wanted if wanted in timeframes else timeframes[0],
+            "account": request.GET.get("account", ""),
+            "deployment": request.GET.get("deployment", ""),
+        },
+    }
+    return render(request, "markets/instrument.html", context)
+
+
+@login_required
+def watchlist_page(request: HttpRequest) -> HttpResponse:
+    """The person's watchlists, and a form that starts one."""
+    person = cast(User, request.user)
+    name, error = "", ""
+    if request.method == "POST":
+        name = request.POST.get("name", "").strip()[:60]
+        try:
+            if not name:
+                raise DomainError(_("Give the list a name."), field="name")
+            watchlists.create(owner=person, name=name)
+        except DomainError as refused:
+            error = refused.message
+        else:
+            messages.success(request, _("%(name)s is there. Star instruments to fill it.") % {"name": name})
+            return redirect("markets:watchlists")
+    shown = []
+    for one in watchlists.of(person):
+        chosen = list(Instrument.objects.filter(pk__in=[i.instrument_id for i in one.items.all()]).select_related("venue"))
+        shown.append({"id": str(one.public_id), "list": one, "rows": overview.rows(chosen, user=person)})
+    context = {"shown": shown, "error": error, "name": name}
+    return render(request, "markets/watchlists.html", context, status=400 if error else 200)
+
+
+@login_required
+@require_POST
+def watchlist_delete(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Delete one of the person's lists."""
+    mine = get_object_or_404(Watchlist, owner=request.user, public_id=public_id)
+    mine.delete()
+    messages.success(request, _("%(name)s was deleted.") % {"name": mine.name})
+    return redirect("markets:watchlists")
+
+
+@login_required
+@require_POST
+def watch(request: HttpRequest, ref: str) -> HttpResponse:
+    """Put the instrument on a watchlist (the first one, which is made where there is none), or take it off all."""
+    one, person = _instrument(ref), cast(User, request.user)
+    wanted = request.POST.get("watched") == "true"
+    try:
+        _watch(person, one, wanted)
+    except DomainError as refused:
+        messages.error(request, refused.message)
+        wanted = False
+    if request.headers.get("HX-Request"):
+        return render(request, "markets/_star.html", {"instrument": one, "watched": wanted})
+    back = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return redirect(back if safe else reverse("markets:instrument", args=[one.ref]))
+
+
+def _watch(person: User, one: Instrument, wanted: bool) -> None:
+    lists = list(watchlists.of(person))
+    if wanted and not lists:
+        watchlists.create(owner=person, name=_("Watched"), refs=[one.ref])
+    for index, mine in enumerate(lists):
+        refs = [item.instrument.ref for item in mine.items.all()]
+        if wanted and index == 0 and one.ref not in refs:
+            watchlists.change(watchlist_id=mine.pk, refs=[*refs, one.ref])
+        elif not wanted and one.ref in refs:
+            watchlists.change(watchlist_id=mine.pk, refs=[ref for ref in refs if ref != one.ref])
+
+
+def _instrument(ref: str) -> Instrument:
+    found = Instrument.objects.filter(ref=ref, is_active=True).select_related("venue").first()
+    if found is None:
+        raise Http404(f"there is no instrument {ref}")
+    return found
+
+
+def _person(request: HttpRequest) -> User | None:
+    user: Any = request.user
+    return user if user.is_authenticated else None
