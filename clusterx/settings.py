@@ -192,7 +192,7 @@ CELERY_BEAT_SCHEDULE = {
     "find-gaps": {"task": "marketdata.find_gaps", "schedule": 60.0},
     "roll-up-candles": {"task": "marketdata.roll_up_candles", "schedule": 300.0},
     "prune-market-data": {"task": "marketdata.prune", "schedule": crontab(minute=17)},
-    "refresh-watched-indicators": {"task": "marketdata.refresh_watched_indicators", "schedule": 15.0},
+    "detect-missed-signals": {"task": "marketdata.detect_missed_signals", "schedule": 30.0},
     "sweep-evaluations": {"task": "trading.sweep_evaluations", "schedule": 5.0},
     "mark-equity": {"task": "trading.mark_equity", "schedule": 15.0},
 }

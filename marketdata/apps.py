@@ -6,6 +6,8 @@ class MarketDataConfig(AppConfig):
     verbose_name = "Market data"
 
     def ready(self) -> None:
-        from marketdata import channels
+        from marketdata import channels, receivers
+        from marketdata.signals import bar_closed
 
         channels.register()
+        bar_closed.connect(receivers.queue_detection, dispatch_uid="marketdata.queue_detection")

@@ -16,9 +16,14 @@ TRADES_AT_FIRST = 50
 
 
 def register() -> None:
+    from marketdata import live_indicators  # which names channels by this module's functions
+
     for name, snapshot in (("trades", trades), ("quotes", newest), ("book", newest), ("signals", nothing)):
         registry.register(name, snapshot=snapshot, authorise=known)
     registry.register("candles", snapshot=candles, authorise=known_timeframe)
+    registry.register(
+        "indicators", snapshot=live_indicators.snapshot, authorise=live_indicators.known, source=live_indicators.source
+    )
     registry.register("venues", snapshot=newest, authorise=lambda channel, user: channel == "venues")
 
 
