@@ -72,6 +72,7 @@ def instrument(request: HttpRequest, ref: str) -> HttpResponse:
                 "mode": one.venue.mode,
                 "venue": one.venue.code,
             },
+            "day_start": row.day_start,
             "timeframes": timeframes,
             "timeframe": wanted if wanted in timeframes else timeframes[0],
             "account": request.GET.get("account", ""),

@@ -1,0 +1,50 @@
+// The badge in the top bar: what the numbers are (live, recorded, simulated) and whether they are fresh.
+
+import { stream } from "./stream.js";
+import { say } from "./words.js";
+
+const STALE = 10_000; // milliseconds without a message from a venue
+const GRACE = 3000; // a reconnection shorter than this is not worth a banner
+
+export function startFeed() {
+  const badge = document.querySelector("[data-feed]");
+  const text = document.querySelector("[data-feed-text]");
+  const banner = document.querySelector("[data-banner]");
+  if (!badge) return;
+  let late = 0;
+
+  const show = (state, words) => {
+    badge.dataset.state = state;
+    if (text.textContent !== words) text.textContent = words;
+  };
+
+  stream.onState((state) => {
+    clearTimeout(late);
+    if (state === "open") {
+      document.body.dataset.stream = "open";
+      banner.hidden = true;
+    } else if (state === "offline") {
+      late = setTimeout(() => {
+        document.body.dataset.stream = "offline";
+        show("offline", say("offline"));
+        banner.querySelector("[data-banner-text]").textContent = say("offline-text");
+        banner.hidden = false;
+      }, GRACE);
+    }
+  });
+
+  stream.subscribe("venues", ({ type, data }) => {
+    if (type === "error" || !data) return;
+    const connected = (data.venues ?? []).filter((venue) => venue.connected);
+    if (!connected.length) return show("unknown", say("no-feed"));
+    // The best of them: a live venue before a recording.
+    const order = ["live", "recorded", "simulated", "sample"];
+    connected.sort((a, b) => order.indexOf(a.mode) - order.indexOf(b.mode) || (a.age_ms ?? 1e12) - (b.age_ms ?? 1e12));
+    const venue = connected[0];
+    badge.title = connected.map((one) => `${one.name}: ${say(one.mode)}${one.clock_rate !== 1 ? ` × ${one.clock_rate}` : ""}`).join("\n");
+    if (venue.age_ms === null || venue.age_ms > STALE) {
+      const age = venue.age_ms === null ? "" : venue.age_ms < 120_000 ? `${Math.round(venue.age_ms / 1000)} s` : `${Math.round(venue.age_ms / 60_000)} min`;
+      show("delayed", say("delayed", { age }).trim());
+    } else show("live", say(venue.mode));
+  });
+}
