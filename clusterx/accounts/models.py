@@ -65,3 +65,28 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+
+class ApiToken(models.Model):
+    """A key to the REST API. Only its hash is kept: whoever reads this table can use none of them."""
+
+    class Scope(models.TextChoices):
+        READ = "read", _("Read")
+        TRADE = "trade", _("Read and trade")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(_("name"), max_length=60)
+    scope = models.CharField(_("may"), max_length=8, choices=Scope.choices, default=Scope.READ)
+    prefix = models.CharField(max_length=11, help_text=_("Its first letters, by which its owner knows it."))
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(_("expires"), null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"

@@ -1,5 +1,26 @@
-from rest_framework.renderers import JSONRenderer
+"""JSON by orjson: money as decimal strings, market data as numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from rest_framework.renderers import BaseRenderer
 
 
-class FastJSONRenderer(JSONRenderer):
-    pass
+class FastJSONRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        if data is None:
+            return b""
+        return orjson.dumps(data, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+class ProblemRenderer(FastJSONRenderer):
+    """Errors say that they are problems, as RFC 9457 has it."""
+
+    media_type = "application/problem+json"
+    format = "problem"

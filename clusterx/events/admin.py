@@ -1,0 +1,25 @@
+"""The event log, for staff to read."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from clusterx.events.models import Event
+
+
+@admin.register(Event)
+class EventAdmin(admin.ModelAdmin):
+    list_display = ("id", "occurred_at", "stream", "type", "actor", "correlation_id")
+    list_filter = ("type",)
+    search_fields = ("stream", "correlation_id")
+    list_select_related = ("actor",)
+    show_full_result_count = False
+
+    def has_add_permission(self, request: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
