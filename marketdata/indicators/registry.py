@@ -59,6 +59,12 @@ class Spec:
         values = ",".join(f"{v:.12g}" if isinstance(v, float) else str(v) for v in self.params.values())
         return f"{self.name}({values})" if values else self.name
 
+    @property
+    def label(self) -> str:
+        """As people read it: ``Simple moving average 20``."""
+        values = (f"{v:g}" if isinstance(v, float) else str(v) for v in self.params.values())
+        return " ".join((INDICATORS[self.name].label, *values))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and str(self) == str(other)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import boolean, float64, int64, njit, types
 
 from marketdata.indicators.arrays import Floats, floats, whole
-from marketdata.indicators.signatures import series
+from marketdata.indicators.signatures import rows, series
 
 
 class Structure(NamedTuple):
@@ -55,7 +55,9 @@ def structure(high: Floats, low: Floats, close: Floats, strength: int, memory: i
     against the trend. A break breaks its swing once.
     """
     high, low, close = floats(high=high, low=low, close=close)
-    return Structure(*_structure(high, low, close, whole("strength", strength, 1), whole("memory", memory, 10)))
+    out = np.full((7, close.size), np.nan)
+    _structure(high, low, close, whole("strength", strength, 1), whole("memory", memory, 10), out)
+    return Structure(*out)
 
 
 def swings(high: Floats, low: Floats, strength: int) -> tuple[Swing, ...]:
@@ -94,7 +96,9 @@ def liquidity_sweeps(
         swing high and swing low (NaN if none).
     """
     high, low, close = floats(high=high, low=low, close=close)
-    return _sweeps(high, low, close, whole("strength", strength, 1), whole("memory", memory, 10))
+    out = np.full((4, close.size), np.nan)
+    _sweeps(high, low, close, whole("strength", strength, 1), whole("memory", memory, 10), out)
+    return out[0], out[1], out[2], out[3]
 
 
 @njit(boolean(series, int64, int64, float64), cache=True)
@@ -123,16 +127,15 @@ def _swings(high, low, strength):  # type: ignore[no-untyped-def]
     return confirmed[:count].copy(), is_high[:count].copy()
 
 
-@njit(types.UniTuple(float64[::1], 7)(series, series, series, int64, int64), cache=True)
-def _structure(high, low, close, strength, memory):  # type: ignore[no-untyped-def]
+@njit(types.void(series, series, series, int64, int64, rows), cache=True)
+def _structure(high, low, close, strength, memory, out):  # type: ignore[no-untyped-def]
     n = close.size
-    top, bottom = np.full(n, np.nan), np.full(n, np.nan)
-    top_age, bottom_age, broken_age = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-    trend, event = np.zeros(n), np.zeros(n)
+    top, bottom, trend, event, top_age, bottom_age, broken_age = out[0], out[1], out[2], out[3], out[4], out[5], out[6]
     peak, trough, last_break = -1, -1, 0
     peak_broken, trough_broken = False, False
     side = 0.0
     for t in range(n):
+        event[t] = 0.0
         if t - peak > memory:
             peak = -1
         if t - trough > memory:
@@ -158,14 +161,12 @@ def _structure(high, low, close, strength, memory):  # type: ignore[no-untyped-d
             top[t], top_age[t] = high[peak], t - peak
         if trough >= 0 and t - trough <= memory:
             bottom[t], bottom_age[t] = low[trough], t - trough
-    return top, bottom, trend, event, top_age, bottom_age, broken_age
 
 
-@njit(types.UniTuple(float64[::1], 4)(series, series, series, int64, int64), cache=True)
-def _sweeps(high, low, close, strength, memory):  # type: ignore[no-untyped-def]
+@njit(types.void(series, series, series, int64, int64, rows), cache=True)
+def _sweeps(high, low, close, strength, memory, out):  # type: ignore[no-untyped-def]
     n = close.size
-    swept_high, swept_low = np.full(n, np.nan), np.full(n, np.nan)
-    next_high, next_low = np.full(n, np.nan), np.full(n, np.nan)
+    swept_high, swept_low, next_high, next_low = out[0], out[1], out[2], out[3]
     # Untouched highs descend (a later, higher one would have traded through them), so the nearest is on top.
     highs, lows = np.empty(n // (strength + 1) + 1, np.int64), np.empty(n // (strength + 1) + 1, np.int64)
     high_count, low_count = 0, 0
@@ -198,4 +199,3 @@ def _sweeps(high, low, close, strength, memory):  # type: ignore[no-untyped-def]
             next_high[t] = high[highs[high_count - 1]]
         if low_count:
             next_low[t] = low[lows[low_count - 1]]
-    return swept_high, swept_low, next_high, next_low

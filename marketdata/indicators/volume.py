@@ -13,7 +13,7 @@ from numba import float64, int64, njit, types
 
 from marketdata.indicators.arrays import Floats, IndicatorError, Times, floats, real, times, whole
 from marketdata.indicators.calendar import DAY, anchor_code, period
-from marketdata.indicators.signatures import series, stamps
+from marketdata.indicators.signatures import row, rows, series, stamps
 
 _DAY = DAY
 _VALUE_SHARE = 0.7
@@ -34,7 +34,9 @@ def anchored_obv(time: Times, close: Floats, volume: Floats, anchor: str) -> Flo
     The first bar of a period counts against the close before it; the first of all counts nothing.
     """
     close, volume = floats(close=close, volume=volume)
-    return _obv(times(time, close.size), close, volume, anchor_code(anchor))
+    out = np.empty(close.size)
+    _obv(times(time, close.size), close, volume, anchor_code(anchor), out)
+    return out
 
 
 def cmf(high: Floats, low: Floats, close: Floats, volume: Floats, window: int) -> Floats:
@@ -72,7 +74,9 @@ def vwap(
     high, low, close, volume = floats(high=high, low=low, close=close, volume=volume)
     offset = 60 * whole("start", start, 0, 1439)
     width = real("deviations", deviations, 0.1)
-    return _vwap(times(time, close.size), high, low, close, volume, anchor_code(anchor), offset, width)
+    out = np.full((3, close.size), np.nan)
+    _vwap(times(time, close.size), high, low, close, volume, anchor_code(anchor), offset, width, out)
+    return out[0], out[1], out[2]
 
 
 def volume_profile(
@@ -92,7 +96,9 @@ def volume_profile(
     """
     high, low, volume = floats(high=high, low=low, volume=volume)
     share = real("row", row, 0.05, 5.0) / 100
-    return _developing_profile(times(time, high.size), high, low, volume, anchor_code(anchor), share)
+    out = np.full((3, high.size), np.nan)
+    _developing_profile(times(time, high.size), high, low, volume, anchor_code(anchor), share, out)
+    return out[0], out[1], out[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,33 +112,31 @@ class Profile:
     value_low: float
 
 
-def profile(high: Floats, low: Floats, volume: Floats, rows: int) -> Profile:
-    """Volume profile of all bars given, in ``rows`` rows of equal height, for drawing beside the chart.
+def profile(high: Floats, low: Floats, volume: Floats, count: int) -> Profile:
+    """Volume profile of all bars given, in ``count`` rows of equal height, for drawing beside the chart.
 
     Raises
     ------
     IndicatorError
-        If ``rows`` is not 2..1000, there is no bar, or there is no volume.
+        If ``count`` is not 2..1000, there is no bar, or there is no volume.
     """
     high, low, volume = floats(high=high, low=low, volume=volume)
-    rows = whole("rows", rows, 2, 1000)
+    count = whole("count", count, 2, 1000)
     if not volume.size or volume.sum() <= 0:
         raise IndicatorError("a volume profile needs at least one bar with volume, found none")
     bottom, top = float(low.min()), float(high.max())
-    height = (top - bottom) / rows or 1.0
-    amounts = _profile(high, low, volume, bottom, height, rows)
+    height = (top - bottom) / count or 1.0
+    amounts = _profile(high, low, volume, bottom, height, count)
     peak = int(np.argmax(amounts))
-    first, last = _value_area(amounts, peak, 0, rows - 1, float(amounts.sum()))
-    edges: Floats = bottom + height * np.arange(rows + 1, dtype=np.float64)
+    first, last = _value_area(amounts, peak, 0, count - 1, float(amounts.sum()))
+    edges: Floats = bottom + height * np.arange(count + 1, dtype=np.float64)
     return Profile(edges, amounts, float(edges[peak] + height / 2), float(edges[last + 1]), float(edges[first]))
 
 
-@njit(float64[::1](stamps, series, series, int64), cache=True)
-def _obv(time, close, volume, anchor):  # type: ignore[no-untyped-def]
-    n = close.size
-    out = np.empty(n)
+@njit(types.void(stamps, series, series, int64, row), cache=True)
+def _obv(time, close, volume, anchor, out):  # type: ignore[no-untyped-def]
     total, day, current = 0.0, -1, -1
-    for i in range(n):
+    for i in range(close.size):
         today = time[i] // _DAY
         if today != day:
             day = today
@@ -145,18 +149,13 @@ def _obv(time, close, volume, anchor):  # type: ignore[no-untyped-def]
             elif close[i] < close[i - 1]:
                 total -= volume[i]
         out[i] = total
-    return out
 
 
-_three = types.UniTuple(float64[::1], 3)
-
-
-@njit(_three(stamps, series, series, series, series, int64, int64, float64), cache=True)
-def _vwap(time, high, low, close, volume, anchor, offset, width):  # type: ignore[no-untyped-def]
-    n = close.size
-    middle, upper, lower = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+@njit(types.void(stamps, series, series, series, series, int64, int64, float64, rows), cache=True)
+def _vwap(time, high, low, close, volume, anchor, offset, width, out):  # type: ignore[no-untyped-def]
+    middle, upper, lower = out[0], out[1], out[2]
     weight, mean, spread, day, current = 0.0, 0.0, 0.0, -1, -1
-    for i in range(n):
+    for i in range(close.size):
         today = (time[i] - offset) // _DAY
         if today != day:
             day = today
@@ -173,7 +172,6 @@ def _vwap(time, high, low, close, volume, anchor, offset, width):  # type: ignor
         if weight > 0:
             reach = width * np.sqrt(spread / weight)
             middle[i], upper[i], lower[i] = mean, mean + reach, mean - reach
-    return middle, upper, lower
 
 
 @njit(types.UniTuple(int64, 2)(float64[::1], int64, int64, int64, float64), cache=True)
@@ -193,9 +191,9 @@ def _value_area(amounts, peak, lowest, highest, total):  # type: ignore[no-untyp
 
 
 @njit(types.void(float64[::1], float64, float64, float64, float64, float64, int64), cache=True)
-def _spread(amounts, high, low, volume, bottom, height, rows):  # type: ignore[no-untyped-def]
-    first = min(max(int((low - bottom) / height), 0), rows - 1)
-    last = min(max(int((high - bottom) / height), 0), rows - 1)
+def _spread(amounts, high, low, volume, bottom, height, count):  # type: ignore[no-untyped-def]
+    first = min(max(int((low - bottom) / height), 0), count - 1)
+    last = min(max(int((high - bottom) / height), 0), count - 1)
     if first == last:
         amounts[first] += volume
         return
@@ -207,22 +205,21 @@ def _spread(amounts, high, low, volume, bottom, height, rows):  # type: ignore[n
 
 
 @njit(float64[::1](series, series, series, float64, float64, int64), cache=True)
-def _profile(high, low, volume, bottom, height, rows):  # type: ignore[no-untyped-def]
-    amounts = np.zeros(rows)
+def _profile(high, low, volume, bottom, height, count):  # type: ignore[no-untyped-def]
+    amounts = np.zeros(count)
     for i in range(high.size):
-        _spread(amounts, high[i], low[i], volume[i], bottom, height, rows)
+        _spread(amounts, high[i], low[i], volume[i], bottom, height, count)
     return amounts
 
 
-@njit(_three(stamps, series, series, series, int64, float64), cache=True)
-def _developing_profile(time, high, low, volume, anchor, share):  # type: ignore[no-untyped-def]
-    n = high.size
-    control, top, bottom = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+@njit(types.void(stamps, series, series, series, int64, float64, rows), cache=True)
+def _developing_profile(time, high, low, volume, anchor, share, out):  # type: ignore[no-untyped-def]
+    control, top, bottom = out[0], out[1], out[2]
     # Rows count from a price of zero; a session that more than quadruples piles up in the last row.
-    rows = int(4 / share)
-    amounts = np.zeros(rows)
-    total, height, peak, lowest, highest, day, current = 0.0, 1.0, 0, rows, -1, -1, -1
-    for i in range(n):
+    count = int(4 / share)
+    amounts = np.zeros(count)
+    total, height, peak, lowest, highest, day, current = 0.0, 1.0, 0, count, -1, -1, -1
+    for i in range(high.size):
         today = time[i] // _DAY
         if today != day:
             day = today
@@ -231,15 +228,15 @@ def _developing_profile(time, high, low, volume, anchor, share):  # type: ignore
                 current = now
                 for j in range(lowest, highest + 1):
                     amounts[j] = 0.0
-                total, lowest, highest = 0.0, rows, -1
+                total, lowest, highest = 0.0, count, -1
                 height = (high[i] + low[i]) / 2 * share
         if volume[i] > 0 and height > 0:
-            first = min(max(int(low[i] / height), 0), rows - 1)
-            last = min(max(int(high[i] / height), 0), rows - 1)
+            first = min(max(int(low[i] / height), 0), count - 1)
+            last = min(max(int(high[i] / height), 0), count - 1)
             if highest < 0:
                 peak = first
             lowest, highest = min(lowest, first), max(highest, last)
-            _spread(amounts, high[i], low[i], volume[i], 0.0, height, rows)
+            _spread(amounts, high[i], low[i], volume[i], 0.0, height, count)
             total += volume[i]
             for j in range(first, last + 1):
                 if amounts[j] > amounts[peak]:
@@ -249,4 +246,3 @@ def _developing_profile(time, high, low, volume, anchor, share):  # type: ignore
             control[i] = (peak + 0.5) * height
             top[i] = (end + 1) * height
             bottom[i] = begin * height
-    return control, top, bottom

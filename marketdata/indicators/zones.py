@@ -15,7 +15,7 @@ from numba import float64, int64, njit, types
 from numpy.typing import NDArray
 
 from marketdata.indicators.arrays import Floats, floats, real, whole
-from marketdata.indicators.signatures import series
+from marketdata.indicators.signatures import rows, series
 from marketdata.indicators.structure import structure
 
 Kind = Literal["order_block", "fair_value_gap"]
@@ -107,8 +107,9 @@ def _follow(
     high: Floats, low: Floats, marks: NDArray[np.int64], edges: Floats, fill: float, memory: int
 ) -> tuple[Levels, _Tracked]:
     share, memory = real("fill", fill, 0.0, 1.0), whole("memory", memory, 10)
-    levels, ends = _track(high, low, marks, edges, share, memory)
-    return Levels(*levels), _Tracked(marks, edges, ends)
+    ends, out = np.zeros((len(marks), 2), np.int64), np.full((5, high.size), np.nan)
+    _track(high, low, marks, edges, share, memory, ends, out)
+    return Levels(*out), _Tracked(marks, edges, ends)
 
 
 def _zones(kind: Kind, tracked: _Tracked) -> tuple[Zone, ...]:
@@ -177,25 +178,21 @@ def _find_gaps(high, low, close, smallest):  # type: ignore[no-untyped-def]
 
 
 @njit(
-    types.Tuple((types.UniTuple(float64[::1], 5), int64[:, ::1]))(
-        series, series, int64[:, ::1], float64[:, ::1], float64, int64
-    ),
+    types.void(series, series, int64[:, ::1], float64[:, ::1], float64, int64, int64[:, ::1], rows),
     cache=True,
 )
-def _track(high, low, marks, edges, fill, memory):  # type: ignore[no-untyped-def]
+def _track(high, low, marks, edges, fill, memory, ends, out):  # type: ignore[no-untyped-def]
     """Follow each zone to its end. ``ends`` holds the end (−1 open) and 0 mitigated, 1 forgotten, −1 a repetition.
 
     Open zones of a side lie on a stack, the nearest to price on top, so that a bar looks at those that it ends.
     """
     n, m = high.size, marks.shape[0]
-    up_top, up_bottom = np.full(n, np.nan), np.full(n, np.nan)
-    down_top, down_bottom = np.full(n, np.nan), np.full(n, np.nan)
-    formed = np.zeros(n)
-    ends = np.zeros((m, 2), np.int64)
+    up_top, up_bottom, down_top, down_bottom, formed = out[0], out[1], out[2], out[3], out[4]
     known, goal = np.empty(m, np.int64), np.empty(m)
     stacks, counts = np.empty((2, m), np.int64), np.zeros(2, np.int64)
     born = 0
     for t in range(n):
+        formed[t] = 0.0
         for side in range(2):
             sign = 1.0 - 2.0 * side
             reached = low[t] if side == 0 else -high[t]
@@ -238,4 +235,3 @@ def _track(high, low, marks, edges, fill, memory):  # type: ignore[no-untyped-de
             zone = stacks[side, place]
             if n - 1 - known[zone] > memory:
                 ends[zone, 0], ends[zone, 1] = known[zone] + memory + 1, 1
-    return (up_top, up_bottom, down_top, down_bottom, formed), ends

@@ -61,18 +61,17 @@ STATISTICS = (
         outputs=(
             *band("Mean"),
             Output("probability", "Probability", unit="index", pane="own"),
-            Output("percentile", "Percentile", unit="index", tone="secondary", pane="own"),
         ),
         pane="price",
-        source="TA-Lib BBANDS and STDDEV; probability ours (complementary error function)",
+        source="TA-Lib SMA and STDDEV; probability ours (complementary error function)",
         summary=(
-            "Bands of the normal fitted to the last closes, the probability of a price at least as far from the "
-            "mean as this one, and the share of prices below it."
+            "Bands of the normal distribution fitted to the last closes, and the probability of a price at least as far from "
+            "the mean as this one."
         ),
         memory="window",
         bars_needed=lambda p, _: p["window"],
         compute=lambda b, p: named(
-            (*BAND, "probability", "percentile"),
+            (*BAND, "probability"),
             statistics.normal_bands(b.close, p["window"], p["deviations"]),
         ),
         signals=BREAKOUT,

@@ -12,7 +12,7 @@ from marketdata.indicators.signals import Cross, Event, Turn, trend_start
 def _supertrend_history(params: Params, _: int) -> int:
     # Two runs agree once both have turned at the same bar. A turn takes a walk of about twice the multiplier in
     # ranges, whose length goes with its square; the factor is measured with a margin.
-    return wilder(params["window"]) + ceil(60 * (1 + params["multiplier"]) ** 2)
+    return wilder(params["window"]) + ceil(20 * (1 + params["multiplier"]) ** 2)
 
 
 def _psar_history(params: Params, _: int) -> int:
