@@ -1,0 +1,196 @@
+// The candle chart: one instance of Lightweight Charts, fed by BarFeed.
+
+import { CandlestickSeries, HistogramSeries, createChart } from "lightweight-charts";
+import { onThemeChange } from "../theme.js";
+import { SECONDS, candle, indexOf } from "./bars.js";
+import { axis } from "./axis.js";
+import { candleColours, chartColours, colourOf, faded } from "./colours.js";
+import { BarFeed } from "./feed.js";
+
+const EDGE = 60; // bars left of the window that are fetched ahead
+const WINDOW = 120; // bars shown at first
+const WIDEST = 3000; // bars that a window may hold after a change of timeframe
+
+export class ChartView {
+  #listeners = new Map();
+  #feed = null;
+  #cursor = null; // index of the bar the keyboard stands on
+
+  constructor(container, { instrument, stream }) {
+    this.instrument = instrument;
+    this.stream = stream;
+    this.container = container;
+    this.chart = createChart(container, {
+      autoSize: true,
+      ...chartColours(),
+      rightPriceScale: { borderColor: colourOf("--border"), scaleMargins: { top: 0.08, bottom: 0.2 } },
+      timeScale: { borderColor: colourOf("--border"), rightOffset: 6, minBarSpacing: 0.3, enableConflation: true, lockVisibleTimeRangeOnResize: true },
+      // A finger that swipes down scrolls the page, not the price.
+      handleScroll: { vertTouchDrag: false, mouseWheel: true, pressedMouseMove: true, horzTouchDrag: true },
+    });
+    this.candles = this.chart.addSeries(CandlestickSeries, {
+      ...candleColours(),
+      priceFormat: { type: "price", precision: instrument.price_decimals, minMove: instrument.tick_size },
+    });
+    this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
+    this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => this.#wantOlder(range));
+    this.chart.subscribeCrosshairMove((event) => {
+      const index = event.time === undefined ? null : indexOf(this.rows, event.time);
+      this.#emit("hover", index === null ? null : this.rows[index] ?? null, index);
+    });
+    onThemeChange(() => this.#recolour());
+  }
+
+  /** Bars that are drawn, oldest first; the last may be forming. */
+  get rows() {
+    return this.#feed?.rows ?? [];
+  }
+
+  get timeframe() {
+    return this.#feed?.timeframe;
+  }
+
+  /** Aborted when the timeframe changes: for requests that belong to it. */
+  get signal() {
+    return this.#feed?.signal;
+  }
+
+  /** "reset", "prepended" (count), "bar" (row), "closed" (row), "hover" (row or null, index), "state" (name, detail). */
+  on(name, listener) {
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+  }
+
+  #emit(name, ...values) {
+    for (const listener of this.#listeners.get(name) ?? []) listener(...values);
+  }
+
+  /** Draw `timeframe`, keeping the dates in view where its bars reach that far. The last call wins. */
+  async show(timeframe) {
+    const old = this.#feed;
+    const range = old?.rows.length ? this.chart.timeScale().getVisibleRange() : null;
+    const live = !old || this.#atNewest();
+    old?.close();
+    const feed = new BarFeed(this.instrument.ref, timeframe, this.stream, {
+      reset: (options) => this.#feed === feed && this.#redraw(options),
+      prepended: (count) => this.#feed === feed && this.#prepended(count),
+      bar: (row, how) => this.#feed === feed && this.#draw(row, how),
+      closed: (row) => this.#feed === feed && this.#emit("closed", row),
+    });
+    this.#feed = feed;
+    this.#cursor = null;
+    this.chart.applyOptions(axis(timeframe));
+    this.#emit("state", "loading");
+    try {
+      await feed.load(range?.from ?? null);
+    } catch (error) {
+      if (error.name === "AbortError" || this.#feed !== feed) return;
+      this.#clear();
+      this.#emit("state", "failed", error.message);
+      return;
+    }
+    if (this.#feed !== feed) return;
+    this.#restore(range, live, timeframe);
+    this.#emit("state", feed.rows.length ? "ready" : "empty");
+  }
+
+  #restore(range, live, timeframe) {
+    const scale = this.chart.timeScale();
+    const bars = range ? (range.to - range.from) / SECONDS[timeframe] : 0;
+    if (range && bars >= 10 && bars <= WIDEST && range.to >= (this.rows[0]?.[0] ?? Infinity)) {
+      scale.setVisibleRange(range);
+      if (!live) return;
+    }
+    if (live || !range) {
+      const shown = range && bars >= 10 && bars <= WIDEST ? bars : WINDOW;
+      const end = this.rows.length - 1;
+      scale.setVisibleLogicalRange({ from: end - shown, to: end + 6 });
+      return;
+    }
+    if (bars > WIDEST || bars < 10) {
+      const end = Math.max(indexOf(this.rows, range.to), WINDOW);
+      scale.setVisibleLogicalRange({ from: end - WINDOW, to: end });
+    }
+  }
+
+  #atNewest() {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    return !range || range.to >= this.rows.length - 2;
+  }
+
+  #clear() {
+    this.candles.setData([]);
+    this.volume.setData([]);
+  }
+
+  #redraw({ keepRange = false } = {}) {
+    const range = keepRange ? this.chart.timeScale().getVisibleLogicalRange() : null;
+    this.candles.setData(this.rows.map(candle));
+    this.volume.setData(this.rows.map((row) => this.#volumeBar(row)));
+    if (range) this.chart.timeScale().setVisibleLogicalRange(range);
+    if (this.rows.length) this.#emit("state", "ready");
+    this.#emit("reset");
+  }
+
+  #prepended(count) {
+    const scale = this.chart.timeScale();
+    const before = scale.getVisibleLogicalRange();
+    this.candles.setData(this.rows.map(candle));
+    this.volume.setData(this.rows.map((row) => this.#volumeBar(row)));
+    if (this.#cursor !== null) this.#cursor += count;
+    this.#emit("prepended", count);
+    if (before) scale.setVisibleLogicalRange({ from: before.from + count, to: before.to + count });
+  }
+
+  #draw(row, how) {
+    if (how === "insert") this.#redraw({ keepRange: true });
+    else {
+      this.candles.update(candle(row), how === "amend");
+      this.volume.update(this.#volumeBar(row), how === "amend");
+    }
+    if (this.rows.length === 1) this.#emit("state", "ready");
+    this.#emit("bar", row, how);
+  }
+
+  #volumeBar(row) {
+    return { time: row[0], value: row[5], color: faded(colourOf(row[4] >= row[1] ? "--up" : "--down"), 0.35) };
+  }
+
+  #wantOlder(range) {
+    if (!range || range.from > EDGE || !this.rows.length) return;
+    this.#feed?.loadOlder()?.catch((error) => error.name === "AbortError" || console.warn("older bars could not be fetched", error));
+  }
+
+  #recolour() {
+    this.chart.applyOptions(chartColours());
+    this.candles.applyOptions(candleColours());
+    this.volume.setData(this.rows.map((row) => this.#volumeBar(row)));
+    this.#emit("recolour");
+  }
+
+  /** Move the crosshair by `step` bars, from the newest one in view; returns the bar it stands on. */
+  moveCursor(step) {
+    if (!this.rows.length) return null;
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const start = this.#cursor ?? Math.min(this.rows.length - 1, Math.floor(range?.to ?? Infinity)) - step;
+    this.#cursor = Math.max(0, Math.min(this.rows.length - 1, start + step));
+    const row = this.rows[this.#cursor];
+    this.chart.setCrosshairPosition(row[4], row[0], this.candles);
+    if (range && (this.#cursor < range.from || this.#cursor > range.to)) {
+      const width = range.to - range.from;
+      this.chart.timeScale().setVisibleLogicalRange({ from: this.#cursor - width / 2, to: this.#cursor + width / 2 });
+    }
+    this.#emit("hover", row, this.#cursor);
+    return row;
+  }
+
+  leaveCursor() {
+    this.#cursor = null;
+    this.chart.clearCrosshairPosition();
+    this.#emit("hover", null, null);
+  }
+
+  toNewest() {
+    this.chart.timeScale().scrollToRealTime();
+  }
+}
