@@ -21,7 +21,7 @@ def web(host: str = "127.0.0.1", port: int = 8000) -> Process:
     return Process(
         "web",
         (
-            sys.executable, "-m", "daphne", "-b", host, "-p", str(port), "--no-server-name", "--proxy-headers",
+            sys.executable, "-m", "daphne", "-v", "0", "-b", host, "-p", str(port), "--no-server-name", "--proxy-headers",
             "--application-close-timeout", "5", "clusterx.asgi:application",
         ),
     )  # fmt: skip
@@ -36,7 +36,7 @@ def worker(*queues: str, concurrency: int = 2, name: str = "worker") -> Process:
     return Process(
         name,
         (
-            sys.executable, "-m", "celery", "-A", "clusterx", "worker", "-Q", ",".join(queues or QUEUES),
+            sys.executable, "-m", "celery", "--quiet", "-A", "clusterx", "worker", "-Q", ",".join(queues or QUEUES),
             "-c", str(concurrency), "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "-l", "WARNING",
         ),
     )  # fmt: skip

@@ -53,3 +53,15 @@ def hma(close: Floats, window: int) -> Floats:
     """Hull moving average, WMA(2·WMA(window / 2) − WMA(window), √window) (Hull 2005). TA-Lib HMA."""
     (close,) = floats(close=close)
     return talib.HMA(close, whole("window", window, 2))
+
+
+def smma(close: Floats, window: int) -> Floats:
+    """Smoothed moving average, weight 1 / window: Wilder's average (1978). TA-Lib RMA."""
+    (close,) = floats(close=close)
+    return talib.RMA(close, whole("window", window, 2))
+
+
+def vwma(close: Floats, volume: Floats, window: int) -> Floats:
+    """Average of the last ``window`` closes weighted by their volume. TA-Lib VWMA; NaN without volume."""
+    close, volume = floats(close=close, volume=volume)
+    return talib.VWMA(close, volume, whole("window", window, 2))

@@ -128,7 +128,7 @@ class VenueConnection:
             await sync_to_async(self._seed)(series, listening)
         self.provider = provider
         self._start(self._keep_clock(provider))
-        self._start(self._backfill(provider, listening))
+        self._start(self._backfill(await sync_to_async(self._holes)(listening)))
         for series in self.series.values():
             if series.instrument.has_ticks:
                 self._resync_book(series)
@@ -160,20 +160,30 @@ class VenueConnection:
             except ProviderError as error:
                 logger.warning("%s: no time: %s", self.venue.code, error)
 
-    async def _backfill(self, provider: Provider, now: int) -> None:
-        """Fill the hole since the last stored bar of each series, longest timeframe first: charts get their past soonest."""
+    def _holes(self, now: int) -> list[tuple[Series, Timeframe, int]]:
+        """What is missing since the last stored bar of each series, looked up before live bars come and hide it.
+
+        The shortest bars of all instruments come first: strategies and charts wait for them.
+        """
+        holes = []
         for series in self.series.values():
-            for timeframe in sorted(series.timeframes, reverse=True):
-                newest = await sync_to_async(BarStore().last_time)(series.instrument.pk, timeframe.name)
+            for timeframe in series.timeframes:
+                newest = BarStore().last_time(series.instrument.pk, timeframe.name)
                 oldest = timeframe.floor(now) - FIRST_HISTORY * timeframe.seconds
                 start = oldest if newest is None else max(newest + timeframe.seconds, oldest)
-                end = int(self.clock.now())
-                for at in range(start, end, PAGE * timeframe.seconds):
-                    await self._fetch(series, timeframe, at, min(end, at + PAGE * timeframe.seconds))
-                    while len(self.recorder.batch.candles) > PAGE:  # memory stays flat however long the past is
-                        await asyncio.sleep(0.05)
+                if start < timeframe.floor(now):
+                    holes.append((series, timeframe, start))
+        return sorted(holes, key=lambda hole: hole[1])
 
-    async def _fetch(self, series: Series, timeframe: Timeframe, start: int, end: int) -> list[Bar]:
+    async def _backfill(self, holes: list[tuple[Series, Timeframe, int]]) -> None:
+        for series, timeframe, start in holes:
+            end = int(self.clock.now())
+            for at in range(start, end, PAGE * timeframe.seconds):
+                await self._fetch(series, timeframe, at, min(end, at + PAGE * timeframe.seconds), history=True)
+                while len(self.recorder.batch.history) > PAGE:  # memory stays flat however long the past is
+                    await asyncio.sleep(0.05)
+
+    async def _fetch(self, series: Series, timeframe: Timeframe, start: int, end: int, *, history: bool = False) -> list[Bar]:
         for attempt in range(5):
             try:
                 bars = await self.provider.bars(series.instrument.venue_symbol, timeframe.name, start=start, end=end)
@@ -182,7 +192,7 @@ class VenueConnection:
                 await asyncio.sleep(2**attempt)
                 continue
             for bar in bars:
-                self.recorder.candle(series.instrument.pk, timeframe.name, bar)
+                self.recorder.candle(series.instrument.pk, timeframe.name, bar, history=history)
             return bars
         return []
 

@@ -48,13 +48,14 @@ class Batch:
     """What one flush writes."""
 
     candles: list[tuple[int, str, Bar]] = field(default_factory=list)
+    history: list[tuple[int, str, Bar]] = field(default_factory=list)  # stored like candles, and news to nobody
     trades: list[tuple[int, Trade]] = field(default_factory=list)
     quotes: list[tuple[int, Quoted]] = field(default_factory=list)
     books: list[tuple[int, int, int, Any, Any]] = field(default_factory=list)
     latest: dict[int, tuple[float, float | None, float | None, int, float]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.candles or self.trades or self.quotes or self.books or self.latest)
+        return bool(self.candles or self.history or self.trades or self.quotes or self.books or self.latest)
 
 
 class Recorder:
@@ -70,8 +71,8 @@ class Recorder:
 
     # -- what connections hand in ----------------------------------------------------------------------------
 
-    def candle(self, instrument_id: int, timeframe: str, bar: Bar) -> None:
-        self.batch.candles.append((instrument_id, timeframe, bar))
+    def candle(self, instrument_id: int, timeframe: str, bar: Bar, *, history: bool = False) -> None:
+        (self.batch.history if history else self.batch.candles).append((instrument_id, timeframe, bar))
 
     def trade(self, instrument_id: int, trade: Trade) -> None:
         if len(self.batch.trades) < MOST_TRADES:
@@ -130,16 +131,19 @@ class Recorder:
         self._retry_at = time.monotonic() + self._pause
         newer = self.batch
         kept = (batch.trades + newer.trades)[:MOST_TRADES]
-        self.batch = Batch(batch.candles + newer.candles, kept, newer.quotes, newer.books, batch.latest | newer.latest)
+        self.batch = Batch(
+            batch.candles + newer.candles, batch.history + newer.history, kept, newer.quotes, newer.books,
+            batch.latest | newer.latest,
+        )  # fmt: skip
 
     async def _announce(self, batch: Batch, changed: list[tuple[Any, ...]]) -> None:
         written = {(instrument_id, timeframe, bar.time): bar for instrument_id, timeframe, bar in batch.candles}
         messages: list[Message] = []
         news = []
         for instrument_id, timeframe, opened, inserted, revision in sorted(changed, key=lambda row: (row[2], row[1])):
-            bar = written[instrument_id, timeframe, opened]
+            bar = written.get((instrument_id, timeframe, opened))
             ref = self.refs.get(instrument_id)
-            if ref is None:
+            if bar is None or ref is None:
                 continue
             data = {"closed": bar.row, "revision": 0 if inserted else revision}
             messages.append((f"candles/{ref}/{timeframe}", data, opened // TIMEFRAMES[timeframe].seconds, True))
@@ -176,7 +180,7 @@ def write(batch: Batch) -> list[tuple[Any, ...]]:
     """Write a batch in one transaction. A second delivery changes nothing. Returns the candles that changed."""
     raw = raw_connection()
     with raw.transaction(), raw.cursor() as cursor:
-        changed = write_candles(batch.candles, raw=raw)
+        changed = write_candles([*batch.history, *batch.candles], raw=raw)
         if batch.trades:
             cursor.execute("create temp table if not exists trade_staging (like marketdata_trade) on commit delete rows")
             with cursor.copy(

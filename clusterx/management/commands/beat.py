@@ -27,7 +27,7 @@ class Command(BaseCommand):
         threading.Thread(target=self._end_with, args=(lock_holder,), daemon=True).start()
         # The scheduler's thread closes stale connections of its own; ours must stay open: it is the lock.
         connection.connection = None
-        app.Beat(loglevel="WARNING").run()
+        app.Beat(loglevel="WARNING", quiet=True).run()
 
     def _end_with(self, lock_holder: Any) -> None:
         """End the process when the database lets go of the lock, because another beat may start then."""

@@ -6,7 +6,7 @@ from marketdata.indicators import moving
 from marketdata.indicators.arrays import Floats
 from marketdata.indicators.catalogue.parts import length
 from marketdata.indicators.definitions import Indicator, Memory, Output
-from marketdata.indicators.memory import decay, exponential
+from marketdata.indicators.memory import decay, exponential, wilder
 from marketdata.indicators.signals import Cross
 
 # The square of EMA 30's weight, at which an average without any direction moves.
@@ -103,5 +103,29 @@ AVERAGES = (
         "TA-Lib HMA (Hull 2005)",
         "window",
         lambda window: window + round(window**0.5) + 1,
+    ),
+    _average(
+        moving.smma,
+        "Smoothed moving average",
+        14,
+        "Average with weight 1 / length on the newest close: Wilder's.",
+        "TA-Lib RMA (Wilder 1978)",
+        "decay",
+        wilder,
+    ),
+    Indicator(
+        name="vwma",
+        label="Volume-weighted moving average",
+        group="Moving averages",
+        inputs=("close", "volume"),
+        parameters=(length(20),),
+        outputs=(Output("value", "VWMA"),),
+        pane="price",
+        source="TA-Lib VWMA",
+        summary="Mean of the last closes, each weighted by its volume.",
+        memory="window",
+        bars_needed=lambda p, _: p["window"],
+        compute=lambda b, p: {"value": moving.vwma(b.close, b.volume, p["window"])},
+        signals=(Cross("close", "value", "Close above VWMA", "Close below VWMA"),),
     ),
 )
