@@ -19,10 +19,11 @@ from trading.services.deployments import deploy
 ACCOUNT: Final = "Paper"
 BALANCE: Final = Decimal(10_000)
 
-# Windows short enough to turn every few bars; direction long, because the demo's instruments are spot.
+# Quick enough to trade within two minutes of bars that close every few seconds, and slow and small enough that costs do not
+# reach the daily loss limit within the hour. Long only, because the demo's instruments are spot.
 DEPLOYMENTS: Final = (
-    ("sma-cross", {"fast": 2, "slow": 5}, Decimal("0.2")),
-    ("macd", {"fast": 3, "slow": 6, "signal": 3}, Decimal("0.2")),
+    ("sma-cross", {"fast": 5, "slow": 20}, Decimal("0.1")),
+    ("macd", {"fast": 12, "slow": 26, "signal": 9}, Decimal("0.1")),
 )
 
 
