@@ -12,6 +12,8 @@ from django.db import transaction
 from clusterx.accounts.models import User
 from clusterx.events import log
 from marketdata.models import Instrument, Venue
+from marketdata.providers import sample
+from marketdata.store import write_candles
 
 LOCAL = {"recorded", "replay", "simulated"}
 FEEDS = {"recorded": {"recorded", "replay"}, "simulated": {"simulated"}, "binance": {"binance"}, "off": set()}
@@ -99,6 +101,29 @@ def set_up_markets(*, feed: str) -> None:
                     "base_timeframe": plan.base_timeframe, "has_ticks": plan.has_ticks,
                 },
             )  # fmt: skip
+
+
+@transaction.atomic
+def set_up_samples() -> int:
+    """Real daily stock bars, so that there is history to look at on any machine; return how many bars are new.
+
+    Loaded once: stocks that are there already are left alone.
+    """
+    venue, _ = Venue.objects.get_or_create(
+        code="sample", defaults={"name": "Sample stocks", "mode": Venue.Mode.SAMPLE, "is_enabled": False}
+    )
+    loaded = 0
+    known = set(venue.instruments.values_list("symbol", flat=True))
+    for stock in () if len(known) >= len(sample.NAMES) else sample.stocks():
+        if stock.ticker in known:
+            continue
+        instrument = Instrument.objects.create(
+            venue=venue, symbol=stock.ticker, venue_symbol=stock.ticker, name=sample.NAMES.get(stock.ticker, ""),
+            kind=Instrument.Kind.STOCK, base=stock.ticker, quote="USD", tick_size=Decimal("0.01"),
+            lot_size=Decimal(1), min_notional=Decimal(1), calendar="XNYS", base_timeframe="1d", has_ticks=False,
+        )  # fmt: skip
+        loaded += len(write_candles((instrument.pk, "1d", bar) for bar in stock.bars))
+    return loaded
 
 
 @transaction.atomic

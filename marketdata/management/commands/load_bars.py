@@ -39,7 +39,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         instrument = Instrument.objects.filter(ref=options["instrument"]).first()
         if instrument is None:
-            raise CommandError(f"there is no instrument {options['instrument']}; manage.py set_up_markets makes those that ship")
+            raise CommandError(
+                f"there is no instrument {options['instrument']}; manage.py set_up_markets makes those that ship"
+            )
         timeframe = Timeframe.of(options["timeframe"])
         try:
             loaded = load(options["file"], timeframe)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from marketdata.services.markets import FEEDS, set_up_markets
+from marketdata.services.markets import FEEDS, set_up_markets, set_up_samples
 
 
 class Command(BaseCommand):
@@ -19,3 +19,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         set_up_markets(feed=options["feed"])
+        set_up_samples()
