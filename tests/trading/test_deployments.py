@@ -220,12 +220,12 @@ def test_deleting_closes_hides_and_keeps_the_record(market: Market) -> None:
 
 def test_the_demo_is_made_once_and_trades_within_a_few_bars(market: Market) -> None:
     user = UserFactory()
-    market.close(*[100.0, 99.0] * 170, *FALLING * 3)
+    market.close(*[100.0, 99.0] * 240, *FALLING * 3)
     elsewhere = InstrumentFactory(venue=VenueFactory(code="off", is_enabled=False))
     for _ in range(2):
         account = ensure_demo(user=user, instruments=[elsewhere, market.instrument], at=market.now)
     assert list(account.deployments.values_list("strategy", flat=True)) == ["macd", "sma-cross"]
-    for close in (*RISING, *range(104, 120)):
+    for close in (*RISING, *range(104, 124)):
         bar = market.close(close)
         for deployment in account.deployments.all():
             market.evaluate(deployment, bar)

@@ -23,7 +23,7 @@ BALANCE: Final = Decimal(10_000)
 # reach the daily loss limit within the hour. Long only, because the demo's instruments are spot.
 DEPLOYMENTS: Final = (
     ("sma-cross", {"fast": 5, "slow": 20}, Decimal("0.1")),
-    ("macd", {"fast": 12, "slow": 26, "signal": 9}, Decimal("0.1")),
+    ("macd", {"fast": 19, "slow": 39, "signal": 9}, Decimal("0.1")),
 )
 
 
