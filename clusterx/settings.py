@@ -58,6 +58,7 @@ CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 # -- the apps -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "clusterx.apps.PlatformAdminConfig",
+    "django.forms",  # its templates, which FORM_RENDERER finds like any other app's
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -43,8 +43,8 @@ class Minute:
 
     time: int
     open: float = 0.0
-    high: float = -math.inf
-    low: float = math.inf
+    high: float = 0.0
+    low: float = 0.0
     close: float = 0.0
     volume: Decimal = Decimal(0)
     first_id: int = 0
@@ -54,6 +54,8 @@ class Minute:
     revision: int = 0
 
     def add(self, trade: Trade) -> None:
+        if not self.ids:  # what a silent minute was filled with is forgotten
+            self.high = self.low = trade.price
         if not self.ids or trade.id < self.first_id:
             self.open, self.first_id = trade.price, trade.id
         if not self.ids or trade.id > self.last_id:

@@ -117,7 +117,9 @@ def load(path: Path, timeframe: Timeframe, *, source: int = FILE_SOURCE) -> Load
     if not len(table):
         return loaded
     time = epoch_seconds(table["time"])
-    numbers = {name: pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in ("open", "high", "low", "close", "volume")}
+    numbers = {
+        name: pd.to_numeric(table[name], errors="coerce").to_numpy(float) for name in ("open", "high", "low", "close", "volume")
+    }
     order = range(len(table))
     valid = time[time >= 0]
     if len(valid) > 1 and valid[0] > valid[-1]:

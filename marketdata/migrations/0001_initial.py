@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,197 +17,378 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Instrument',
+            name="Instrument",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('symbol', models.CharField(max_length=32)),
-                ('ref', models.CharField(editable=False, help_text='venue:symbol, kept by save().', max_length=57, unique=True)),
-                ('venue_symbol', models.CharField(blank=True, help_text='As the venue itself writes it.', max_length=32)),
-                ('name', models.CharField(blank=True, max_length=80)),
-                ('kind', models.CharField(choices=[('spot', 'Spot'), ('perpetual', 'Perpetual'), ('future', 'Future'), ('stock', 'Stock'), ('index', 'Index'), ('forex', 'Forex')], default='spot', max_length=12)),
-                ('base', models.CharField(max_length=16)),
-                ('quote', models.CharField(max_length=16)),
-                ('tick_size', models.DecimalField(decimal_places=12, max_digits=24)),
-                ('lot_size', models.DecimalField(decimal_places=12, max_digits=24)),
-                ('min_notional', models.DecimalField(decimal_places=12, default=0, max_digits=24)),
-                ('calendar', models.CharField(default='24/7', help_text='24/7 or an exchange calendar such as XNYS.', max_length=12)),
-                ('base_timeframe', models.CharField(choices=[('1m', '1m'), ('5m', '5m'), ('15m', '15m'), ('1h', '1h'), ('4h', '4h'), ('1d', '1d')], default='1m', help_text='The finest bars the venue gives; longer ones are rolled up from them.', max_length=3)),
-                ('has_ticks', models.BooleanField(default=True, help_text='Whether the venue publishes trades, quotes and a book.')),
-                ('is_active', models.BooleanField(default=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("symbol", models.CharField(max_length=32)),
+                (
+                    "ref",
+                    models.CharField(editable=False, help_text="venue:symbol, kept by save().", max_length=57, unique=True),
+                ),
+                ("venue_symbol", models.CharField(blank=True, help_text="As the venue itself writes it.", max_length=32)),
+                ("name", models.CharField(blank=True, max_length=80)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("spot", "Spot"),
+                            ("perpetual", "Perpetual"),
+                            ("future", "Future"),
+                            ("stock", "Stock"),
+                            ("index", "Index"),
+                            ("forex", "Forex"),
+                        ],
+                        default="spot",
+                        max_length=12,
+                    ),
+                ),
+                ("base", models.CharField(max_length=16)),
+                ("quote", models.CharField(max_length=16)),
+                ("tick_size", models.DecimalField(decimal_places=12, max_digits=24)),
+                ("lot_size", models.DecimalField(decimal_places=12, max_digits=24)),
+                ("min_notional", models.DecimalField(decimal_places=12, default=0, max_digits=24)),
+                (
+                    "calendar",
+                    models.CharField(default="24/7", help_text="24/7 or an exchange calendar such as XNYS.", max_length=12),
+                ),
+                (
+                    "base_timeframe",
+                    models.CharField(
+                        choices=[("1m", "1m"), ("5m", "5m"), ("15m", "15m"), ("1h", "1h"), ("4h", "4h"), ("1d", "1d")],
+                        default="1m",
+                        help_text="The finest bars the venue gives; longer ones are rolled up from them.",
+                        max_length=3,
+                    ),
+                ),
+                (
+                    "has_ticks",
+                    models.BooleanField(default=True, help_text="Whether the venue publishes trades, quotes and a book."),
+                ),
+                ("is_active", models.BooleanField(default=True)),
             ],
             options={
-                'ordering': ['ref'],
+                "ordering": ["ref"],
             },
         ),
         migrations.CreateModel(
-            name='Venue',
+            name="Venue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=24, unique=True)),
-                ('name', models.CharField(max_length=60)),
-                ('mode', models.CharField(choices=[('live', 'Live'), ('recorded', 'Recorded'), ('simulated', 'Simulated'), ('sample', 'Sample')], max_length=12)),
-                ('provider', models.SlugField(blank=True, help_text='The adapter that connects to it; empty: none.', max_length=24)),
-                ('base_url', models.CharField(blank=True, help_text="Another server that speaks the venue's protocol; empty: the venue's own.", max_length=200)),
-                ('clock_rate', models.FloatField(default=1.0, help_text="How much faster than ours the venue's clock runs.")),
-                ('is_enabled', models.BooleanField(default=False, help_text='Whether the stream process keeps a connection to it.', verbose_name='connected')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(max_length=24, unique=True)),
+                ("name", models.CharField(max_length=60)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[("live", "Live"), ("recorded", "Recorded"), ("simulated", "Simulated"), ("sample", "Sample")],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "provider",
+                    models.SlugField(blank=True, help_text="The adapter that connects to it; empty: none.", max_length=24),
+                ),
+                (
+                    "base_url",
+                    models.CharField(
+                        blank=True,
+                        help_text="Another server that speaks the venue's protocol; empty: the venue's own.",
+                        max_length=200,
+                    ),
+                ),
+                ("clock_rate", models.FloatField(default=1.0, help_text="How much faster than ours the venue's clock runs.")),
+                (
+                    "is_enabled",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Whether the stream process keeps a connection to it.",
+                        verbose_name="connected",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['code'],
+                "ordering": ["code"],
             },
         ),
         migrations.CreateModel(
-            name='LatestPrice',
+            name="LatestPrice",
             fields=[
-                ('instrument', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='latest', serialize=False, to='marketdata.instrument')),
-                ('price', models.FloatField()),
-                ('bid', models.FloatField(null=True)),
-                ('ask', models.FloatField(null=True)),
-                ('time', models.DateTimeField(help_text="The venue's time.")),
-                ('received_at', models.DateTimeField(help_text='Ours: ages are told by this.')),
+                (
+                    "instrument",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="latest",
+                        serialize=False,
+                        to="marketdata.instrument",
+                    ),
+                ),
+                ("price", models.FloatField()),
+                ("bid", models.FloatField(null=True)),
+                ("ask", models.FloatField(null=True)),
+                ("time", models.DateTimeField(help_text="The venue's time.")),
+                ("received_at", models.DateTimeField(help_text="Ours: ages are told by this.")),
             ],
         ),
         migrations.CreateModel(
-            name='BookSnapshot',
+            name="BookSnapshot",
             fields=[
-                ('pk', models.CompositePrimaryKey('instrument_id', 'time', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('time', clusterx.db.fields.HypertableTimeField(drop_after='7 days', interval='1 day')),
-                ('sequence', models.BigIntegerField()),
-                ('bid_prices', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('bid_sizes', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('ask_prices', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('ask_sizes', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='marketdata.instrument')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "instrument_id", "time", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("time", clusterx.db.fields.HypertableTimeField(drop_after="7 days", interval="1 day")),
+                ("sequence", models.BigIntegerField()),
+                ("bid_prices", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ("bid_sizes", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ("ask_prices", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ("ask_sizes", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="marketdata.instrument",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Quote',
+            name="Quote",
             fields=[
-                ('pk', models.CompositePrimaryKey('instrument_id', 'time', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('time', clusterx.db.fields.HypertableTimeField(drop_after='7 days', interval='1 day')),
-                ('bid', models.FloatField()),
-                ('bid_size', models.FloatField()),
-                ('ask', models.FloatField()),
-                ('ask_size', models.FloatField()),
-                ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='marketdata.instrument')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "instrument_id", "time", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("time", clusterx.db.fields.HypertableTimeField(drop_after="7 days", interval="1 day")),
+                ("bid", models.FloatField()),
+                ("bid_size", models.FloatField()),
+                ("ask", models.FloatField()),
+                ("ask_size", models.FloatField()),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="marketdata.instrument",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Trade',
+            name="Trade",
             fields=[
-                ('pk', models.CompositePrimaryKey('instrument_id', 'time', 'trade_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('time', clusterx.db.fields.HypertableTimeField(drop_after='7 days', interval='1 day')),
-                ('trade_id', models.BigIntegerField()),
-                ('price', models.FloatField()),
-                ('quantity', models.FloatField()),
-                ('side', models.SmallIntegerField()),
-                ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='marketdata.instrument')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "instrument_id", "time", "trade_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("time", clusterx.db.fields.HypertableTimeField(drop_after="7 days", interval="1 day")),
+                ("trade_id", models.BigIntegerField()),
+                ("price", models.FloatField()),
+                ("quantity", models.FloatField()),
+                ("side", models.SmallIntegerField()),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="marketdata.instrument",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='instrument',
-            name='venue',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='instruments', to='marketdata.venue'),
+            model_name="instrument",
+            name="venue",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="instruments", to="marketdata.venue"
+            ),
         ),
         migrations.CreateModel(
-            name='Watchlist',
+            name="Watchlist",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=60, verbose_name='name')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='watchlists', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="watchlists", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='WatchlistItem',
+            name="WatchlistItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='marketdata.instrument')),
-                ('watchlist', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='marketdata.watchlist')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="marketdata.instrument"
+                    ),
+                ),
+                (
+                    "watchlist",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="items", to="marketdata.watchlist"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position', 'id'],
+                "ordering": ["position", "id"],
             },
         ),
         migrations.AddField(
-            model_name='watchlist',
-            name='instruments',
-            field=models.ManyToManyField(related_name='+', through='marketdata.WatchlistItem', to='marketdata.instrument'),
+            model_name="watchlist",
+            name="instruments",
+            field=models.ManyToManyField(related_name="+", through="marketdata.WatchlistItem", to="marketdata.instrument"),
         ),
         migrations.CreateModel(
-            name='Gap',
+            name="Gap",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('timeframe', models.CharField(max_length=3)),
-                ('start', models.DateTimeField(help_text='Opening time of the first missing bar.')),
-                ('end', models.DateTimeField(help_text='Opening time of the first bar that is there again.')),
-                ('status', models.CharField(choices=[('open', 'Open'), ('filled', 'Filled'), ('empty', 'The venue has none')], default='open', max_length=8)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('found_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gaps', to='marketdata.instrument')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("timeframe", models.CharField(max_length=3)),
+                ("start", models.DateTimeField(help_text="Opening time of the first missing bar.")),
+                ("end", models.DateTimeField(help_text="Opening time of the first bar that is there again.")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Open"), ("filled", "Filled"), ("empty", "The venue has none")],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("found_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="gaps", to="marketdata.instrument"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['status', 'found_at'], name='gap_to_fill')],
-                'constraints': [models.UniqueConstraint(fields=('instrument', 'timeframe', 'start'), name='gap_found_once'), models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='gap_has_length')],
+                "indexes": [models.Index(fields=["status", "found_at"], name="gap_to_fill")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("instrument", "timeframe", "start"), name="gap_found_once"),
+                    models.CheckConstraint(condition=models.Q(("end__gt", models.F("start"))), name="gap_has_length"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Candle',
+            name="Candle",
             fields=[
-                ('pk', models.CompositePrimaryKey('instrument_id', 'timeframe', 'time', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('timeframe', models.CharField(max_length=3)),
-                ('time', clusterx.db.fields.HypertableTimeField(compress_after='90 days', interval='30 days', segment_by='instrument_id, timeframe')),
-                ('open', models.FloatField()),
-                ('high', models.FloatField()),
-                ('low', models.FloatField()),
-                ('close', models.FloatField()),
-                ('volume', models.FloatField()),
-                ('trades', models.IntegerField(null=True)),
-                ('source', models.SmallIntegerField(choices=[(1, 'venue'), (2, 'trades'), (3, 'roll-up'), (4, 'file')])),
-                ('revision', models.SmallIntegerField(default=0, help_text='How often a late message or the venue changed it.')),
-                ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='marketdata.instrument')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "instrument_id", "timeframe", "time", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("timeframe", models.CharField(max_length=3)),
+                (
+                    "time",
+                    clusterx.db.fields.HypertableTimeField(
+                        compress_after="90 days", interval="30 days", segment_by="instrument_id, timeframe"
+                    ),
+                ),
+                ("open", models.FloatField()),
+                ("high", models.FloatField()),
+                ("low", models.FloatField()),
+                ("close", models.FloatField()),
+                ("volume", models.FloatField()),
+                ("trades", models.IntegerField(null=True)),
+                ("source", models.SmallIntegerField(choices=[(1, "venue"), (2, "trades"), (3, "roll-up"), (4, "file")])),
+                (
+                    "revision",
+                    models.SmallIntegerField(default=0, help_text="How often a late message or the venue changed it."),
+                ),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="marketdata.instrument",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('close__gte', models.F('low')), ('close__lte', models.F('high')), ('high__gte', models.F('open')), ('high__lt', 1000000000000000.0), ('low__gt', 0), ('low__lte', models.F('open')), ('volume__gte', 0), ('volume__lt', 1e+30)), name='candle_consistent')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("close__gte", models.F("low")),
+                            ("close__lte", models.F("high")),
+                            ("high__gte", models.F("open")),
+                            ("high__lt", 1000000000000000.0),
+                            ("low__gt", 0),
+                            ("low__lte", models.F("open")),
+                            ("volume__gte", 0),
+                            ("volume__lt", 1e30),
+                        ),
+                        name="candle_consistent",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Signal',
+            name="Signal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('timeframe', models.CharField(max_length=3)),
-                ('time', models.DateTimeField(help_text='Opening time of the bar it was known on.')),
-                ('indicator', models.CharField(help_text='As in "macd(12,26,9)".', max_length=80)),
-                ('kind', models.CharField(max_length=40)),
-                ('direction', models.CharField(choices=[('up', 'up'), ('down', 'down')], max_length=4)),
-                ('label', models.CharField(max_length=80)),
-                ('price', models.FloatField()),
-                ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='signals', to='marketdata.instrument')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("timeframe", models.CharField(max_length=3)),
+                ("time", models.DateTimeField(help_text="Opening time of the bar it was known on.")),
+                ("indicator", models.CharField(help_text='As in "macd(12,26,9)".', max_length=80)),
+                ("kind", models.CharField(max_length=40)),
+                ("direction", models.CharField(choices=[("up", "up"), ("down", "down")], max_length=4)),
+                ("label", models.CharField(max_length=80)),
+                ("price", models.FloatField()),
+                (
+                    "instrument",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="signals", to="marketdata.instrument"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['instrument', 'timeframe', '-time'], name='signal_newest')],
-                'constraints': [models.UniqueConstraint(fields=('instrument', 'timeframe', 'time', 'indicator', 'kind'), name='signal_detected_once')],
+                "indexes": [models.Index(fields=["instrument", "timeframe", "-time"], name="signal_newest")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("instrument", "timeframe", "time", "indicator", "kind"), name="signal_detected_once"
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='instrument',
-            constraint=models.UniqueConstraint(fields=('venue', 'symbol'), name='instrument_once_per_venue'),
+            model_name="instrument",
+            constraint=models.UniqueConstraint(fields=("venue", "symbol"), name="instrument_once_per_venue"),
         ),
         migrations.AddConstraint(
-            model_name='instrument',
-            constraint=models.CheckConstraint(condition=models.Q(('lot_size__gt', 0), ('min_notional__gte', 0), ('tick_size__gt', 0)), name='instrument_sizes_positive'),
+            model_name="instrument",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("lot_size__gt", 0), ("min_notional__gte", 0), ("tick_size__gt", 0)),
+                name="instrument_sizes_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='watchlistitem',
-            constraint=models.UniqueConstraint(fields=('watchlist', 'instrument'), name='watchlist_instrument_once'),
+            model_name="watchlistitem",
+            constraint=models.UniqueConstraint(fields=("watchlist", "instrument"), name="watchlist_instrument_once"),
         ),
         migrations.AddConstraint(
-            model_name='watchlist',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='watchlist_name_once'),
+            model_name="watchlist",
+            constraint=models.UniqueConstraint(fields=("owner", "name"), name="watchlist_name_once"),
         ),
     ]
