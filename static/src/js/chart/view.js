@@ -8,7 +8,7 @@ import { candleColours, chartColours, colourOf, faded } from "./colours.js";
 import { BarFeed } from "./feed.js";
 
 const EDGE = 60; // bars left of the window that are fetched ahead
-const WINDOW = 120; // bars shown at first
+const BAR_WIDTH = 8; // pixels a bar has at first
 const WIDEST = 3000; // bars that a window may hold after a change of timeframe
 
 export class ChartView {
@@ -102,15 +102,19 @@ export class ChartView {
       if (!live) return;
     }
     if (live || !range) {
-      const shown = range && bars >= 10 && bars <= WIDEST ? bars : WINDOW;
+      const shown = range && bars >= 10 && bars <= WIDEST ? bars : Math.min(this.#window(), Math.max(this.rows.length, 30));
       const end = this.rows.length - 1;
       scale.setVisibleLogicalRange({ from: end - shown, to: end + 6 });
       return;
     }
     if (bars > WIDEST || bars < 10) {
-      const end = Math.max(indexOf(this.rows, range.to), WINDOW);
-      scale.setVisibleLogicalRange({ from: end - WINDOW, to: end });
+      const end = Math.max(indexOf(this.rows, range.to), this.#window());
+      scale.setVisibleLogicalRange({ from: end - this.#window(), to: end });
     }
+  }
+
+  #window() {
+    return Math.max(30, Math.floor(this.container.clientWidth / BAR_WIDTH));
   }
 
   #atNewest() {
