@@ -219,16 +219,20 @@ class Hub:
             started = loop.time()
             if self.dirty:
                 dirty, self.dirty = self.dirty, set()
-                frames: dict[tuple[int, ...], str] = {}  # clients with the same news share one encoded frame
+                # Clients with the same news share one encoded frame. The messages are kept beside it: an id may be
+                # given away again as soon as its object is gone, and one client's frame would go to another.
+                frames: dict[tuple[int, ...], tuple[list[bytes], str]] = {}
                 for subscriber in dirty:
                     messages = subscriber.take()
                     if not messages:
                         continue
                     key = tuple(map(id, messages))
-                    text = frames.get(key)
-                    if text is None:
-                        text = frames[key] = frame(messages)
-                    await subscriber.write(text)
+                    if key not in frames:
+                        frames[key] = (messages, frame(messages))
+                    try:
+                        await subscriber.write(frames[key][1])
+                    except Exception as error:  # its connection is going; it must not take everybody's with it
+                        logger.debug("a frame could not be written: %r", error)
             await asyncio.sleep(max(0.005, FLUSH_SECONDS - (loop.time() - started)))
 
 
