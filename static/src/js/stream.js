@@ -106,6 +106,12 @@ export class Stream {
 
   #deliver(message) {
     if (!message.ch && !message.channel) return;
+    if (message.t === "resync") {
+      // Something was lost on the way: a new snapshot tells every listener to look again.
+      this.#send({ op: "unsubscribe", id: ++this.#id, channels: [message.ch] });
+      this.#send({ op: "subscribe", id: ++this.#id, channels: [message.ch] });
+      return;
+    }
     const channel = message.ch ?? message.channel;
     const told = message.t === "error" ? { type: "error", code: message.code, detail: message.detail } : { type: message.t, seq: message.seq, data: message.d };
     if (message.t === "snapshot") this.#last.set(channel, told);
