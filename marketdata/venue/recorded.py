@@ -68,6 +68,7 @@ class RecordedMarket(Market):
         bids: dict[str, str] = {}
         asks: dict[str, str] = {}
         known = 0
+        before: list[dict[str, Any]] = []  # changes that lead up to the loop; the snapshot came after the first of them
         self.events: list[Captured] = []
         for file in FILES:
             with gzip.open(folder / "binance_ws_l2" / file) as lines:
@@ -88,13 +89,15 @@ class RecordedMarket(Market):
                         case _:
                             kind, at = "quote", int(received) // 1_000_000 + RECORDER_BEHIND_MS
                     at -= BEGIN * 1000
-                    if at < 0:
-                        if kind == "depth" and body["u"] > known:
-                            change(bids, body["b"])
-                            change(asks, body["a"])
-                            known = body["u"]
-                    elif at < LOOP * 1000:
+                    if at < 0 and kind == "depth":
+                        before.append(body)
+                    elif 0 <= at < LOOP * 1000:
                         self.events.append(Captured(at, kind, body))
+        for body in before:
+            if body["u"] > known:
+                change(bids, body["b"])
+                change(asks, body["a"])
+                known = body["u"]
         self.events.sort(key=lambda event: event.at)
         self.times = [event.at for event in self.events]
         self.opening_book = (bids, asks, known)
