@@ -26,7 +26,7 @@ from trading.models import Account, Deployment, Evaluation
 from trading.services import deployments as deployment_services
 from trading.services.accounts import create_account
 
-NEWEST = 12
+NEWEST = 8
 PAGE = 50
 
 
