@@ -132,6 +132,7 @@ class BinanceProvider:
         request = {"method": "SUBSCRIBE", "params": stream_names(subscriptions), "id": 1}
         # Nothing resolves this future: it ends when ccxt's client gives the connection up.
         future = self.client.watch(url, "everything", request, "everything")
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # known, whoever waits for it
         try:
             while not future.done():
                 await asyncio.wait([future], timeout=5)
