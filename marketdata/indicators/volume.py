@@ -12,7 +12,7 @@ import talib
 from numba import float64, int64, njit, types
 
 from marketdata.indicators.arrays import Floats, IndicatorError, Times, floats, real, times, whole
-from marketdata.indicators.calendar import DAY, anchor_code, period
+from marketdata.indicators.calendar import DAY, anchor_code
 from marketdata.indicators.signatures import row, rows, series, stamps
 
 _DAY = DAY
@@ -131,6 +131,23 @@ def profile(high: Floats, low: Floats, volume: Floats, count: int) -> Profile:
     first, last = _value_area(amounts, peak, 0, count - 1, float(amounts.sum()))
     edges: Floats = bottom + height * np.arange(count + 1, dtype=np.float64)
     return Profile(edges, amounts, float(edges[peak] + height / 2), float(edges[last + 1]), float(edges[first]))
+
+
+# Numba keeps compiled code until its own file changes, so a compiled function calls none of another file.
+@njit(int64(int64, int64), cache=True)
+def period(day: int, anchor: int) -> int:
+    """Number of the period that holds ``day`` (days since 1970-01-01, a Thursday)."""
+    if anchor == 0:
+        return day
+    if anchor == 1:
+        return (day + 3) // 7
+    # Months since year 0 by Hinnant's days-from-civil, run backwards (years start in March).
+    shifted = day + 719468
+    era = shifted // 146097
+    of_era = shifted - era * 146097
+    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    return (era * 400 + year) * 12 + (5 * of_year + 2) // 153
 
 
 @njit(types.void(stamps, series, series, int64, row), cache=True)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketdata.indicators.arrays import IndicatorError
-from marketdata.indicators.calendar import period
-from marketdata.indicators.volume import anchored_obv, profile, volume_profile, vwap
+from marketdata.indicators.volume import anchored_obv, period, profile, volume_profile, vwap
 from tests.marketdata.indicators.series import START, Bars, closes, walk
 
 DAY = 86_400

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from marketdata.indicators.arrays import IndicatorError
 from marketdata.indicators.zones import Zone, fair_value_gap_zones, fair_value_gaps, order_block_zones, order_blocks
-from tests.marketdata.indicators.series import candles, walk
+from tests.marketdata.indicators.series import Bars, candles, walk
 
 NAN = float("nan")
 # Bars 0 to 2 leave a gap from 10 to 12; bar 4 trades back to 11, bar 5 to 9.5.
@@ -51,6 +51,14 @@ def test_gaps_downward_mirror_gaps_upward() -> None:
     down = fair_value_gap_zones(100 - GAP.low, 100 - GAP.high, 100 - GAP.close, 0.0, 1.0, 50)[0]
     assert (down.direction, down.start, down.confirmed, down.end) == ("down", up.start, up.confirmed, up.end)
     assert (down.top, down.bottom) == (100 - up.bottom, 100 - up.top)
+
+
+def test_of_two_gaps_the_one_nearer_to_price_ends_first_even_if_it_is_older() -> None:
+    bars = candles([(10, 9, 9.5), (9.5, 8, 9), (12, 11, 11.5), (12, 10.5, 11), (12, 9.8, 10)])
+    zones = fair_value_gap_zones(bars.high, bars.low, bars.close, 0.0, 1.0, 50)
+    assert [(zone.confirmed, zone.bottom, zone.end) for zone in zones] == [(2, 10, 4), (3, 9.5, None)]
+    levels = fair_value_gaps(bars.high, bars.low, bars.close, 0.0, 1.0, 50)
+    np.testing.assert_array_equal(levels.up_bottom, [NAN, NAN, 10, 10, 9.5])
 
 
 def test_a_gap_that_is_never_filled_is_open_and_then_forgotten() -> None:
@@ -136,6 +144,12 @@ def test_two_breaks_above_one_low_make_one_block() -> None:
     zones = order_block_zones(bars.high, bars.low, bars.close, 2, 1.0, 50)
     assert [(zone.start, zone.confirmed, zone.direction) for zone in zones] == [(7, 8, "up")]
     assert order_blocks(bars.high, bars.low, bars.close, 2, 1.0, 50).formed[8:].tolist() == [1, 1]
+    # The second break keeps it in mind for another ``memory`` bars.
+    quiet = [(16.0, 13.0, 15.0)] * 12
+    later = Bars(*(np.concatenate(pair) for pair in zip(bars, candles(quiet), strict=True)))
+    top = order_blocks(later.high, later.low, later.close, 2, 1.0, 10).up_top
+    assert top[18:21].tolist()[:2] == [12, 12]
+    assert np.isnan(top[20])
 
 
 def test_what_cannot_be_taken_is_named() -> None:
