@@ -32,9 +32,9 @@ export class BarFeed {
     return this.#abort.signal;
   }
 
-  /** Ask for the newest bars, at least as far back as `from` (seconds) if that is within 5,000 bars. */
-  async load(from = null) {
-    const span = from === null ? FIRST : Math.ceil((Date.now() / 1000 - from) / SECONDS[this.timeframe]) + 50;
+  /** Ask for the newest bars, `seconds` back at least, as far as 5,000 bars reach. */
+  async load(seconds = 0) {
+    const span = Math.ceil(seconds / SECONDS[this.timeframe]) + 50;
     const answer = await this.#ask({ limit: Math.min(AT_MOST, Math.max(FIRST, span)) });
     this.#take(answer);
     this.listener.reset();

@@ -5,13 +5,14 @@ import { indexOf } from "./bars.js";
 import { colourOf, faded, lineColour } from "./colours.js";
 import { ZoneBoxes } from "./zones.js";
 
+const PRICE_PANE = 500;
+const OWN_PANE = 120;
 const DRAWN = new Set(["line", "histogram", "band", "markers", "dots"]);
 
 /** One indicator: its series, its values by time, its place. */
 class Shown {
   series = new Map(); // output → series
   values = new Map(); // output → [{time, value}], ascending
-  pane = null;
   zones = null;
   label = "";
 
@@ -56,6 +57,7 @@ export class Indicators {
     this.#shown.delete(spec);
     for (const series of one.series.values()) this.view.chart.removeSeries(series);
     if (one.zones) this.view.candles.detachPrimitive(one.zones);
+    this.#fit();
     this.#changed(this.list);
   }
 
@@ -137,6 +139,14 @@ export class Indicators {
       one.series.get(output.name).setData(coloured(points, output));
     }
     this.#drawZones(one, answer);
+    this.#fit();
+  }
+
+  /** The chart grows with its panes, so that the price keeps its height. */
+  #fit() {
+    const { chart, container } = this.view;
+    chart.panes()[0].setStretchFactor(PRICE_PANE);
+    container.style.setProperty("--panes", chart.panes().length - 1);
   }
 
   #update(one, times, answer) {
@@ -158,7 +168,6 @@ export class Indicators {
   #make(one, output, answer) {
     const { chart, instrument } = this.view;
     const own = (output.pane ?? answer.pane) === "own";
-    if (own && one.pane === null) one.pane = chart.panes().length;
     // A pane goes with its last series, and those below it move up: ask the first series of this indicator where it is.
     const sibling = [...one.series.values()].find((series) => series.getPane().paneIndex() > 0);
     const pane = own ? (sibling?.getPane().paneIndex() ?? chart.panes().length) : 0;
@@ -178,7 +187,7 @@ export class Indicators {
       series = chart.addSeries(LineSeries, { ...common, lineVisible: false, pointMarkersVisible: true, pointMarkersRadius: 2 }, pane);
     } else series = chart.addSeries(LineSeries, { ...common, lineWidth: output.style === "band" ? 1 : 2, lineStyle: LineStyle.Solid }, pane);
     if (own && !sibling) {
-      series.getPane().setHeight(110);
+      series.getPane().setStretchFactor(OWN_PANE);
       for (const level of answer.levels ?? []) {
         series.createPriceLine({ price: level, color: faded(colourOf("--text-muted"), 0.5), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: false, title: "" });
       }

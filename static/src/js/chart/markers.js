@@ -47,7 +47,7 @@ export class Markers {
       const query = new URLSearchParams({ timeframe, start: rows[0][0], limit: SIGNALS_AT_MOST });
       const answers = await Promise.all([
         get(`/api/v1/instruments/${instrument.ref}/signals/?${query}`, signal),
-        this.fillsQuery ? get(`/api/v1/fills/?instrument=${encodeURIComponent(instrument.ref)}${this.fillsQuery}`, signal) : { results: [] },
+        this.fillsQuery !== null ? get(`/api/v1/fills/?instrument=${encodeURIComponent(instrument.ref)}${this.fillsQuery}`, signal) : { results: [] },
       ]);
       if (signal !== this.view.signal) return;
       this.#signals = answers[0].results;

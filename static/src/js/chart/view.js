@@ -82,7 +82,9 @@ export class ChartView {
     this.chart.applyOptions(axis(timeframe));
     this.#emit("state", "loading");
     try {
-      await feed.load(range?.from ?? null);
+      // The venue's clock may not be ours: a recording ends when it ends.
+      const newest = old?.rows.at(-1)?.[0];
+      await feed.load(range && newest ? newest - range.from : 0);
     } catch (error) {
       if (error.name === "AbortError" || this.#feed !== feed) return;
       this.#clear();
@@ -195,6 +197,6 @@ export class ChartView {
   }
 
   toNewest() {
-    this.chart.timeScale().scrollToRealTime();
+    this.chart.timeScale().scrollToPosition(6, false);
   }
 }

@@ -112,9 +112,9 @@ setInterval(() => received && age && setTime(age, received), 1000);
 stream.subscribe(`quotes/${instrument.ref}`, ({ type, data: quote }) => {
   if (type !== "error" && quote?.price) showPrice(quote.price, type === "update");
 });
-if (instrument.has_ticks) {
-  const depth = document.getElementById("depth");
-  if (depth) new Depth(depth, document.getElementById("spread"), instrument, stream);
+const depth = document.getElementById("depth"); // is not there where the venue publishes bars alone
+if (depth) {
+  new Depth(depth, document.getElementById("spread"), instrument, stream);
   new Tape(document.getElementById("tape"), instrument, stream);
 }
 
