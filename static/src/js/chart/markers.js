@@ -102,7 +102,7 @@ export class Markers {
     if (this.#show.fills) {
       for (const one of this.#fills) {
         const bought = one.side === "buy";
-        place(one.time, { position: bought ? "belowBar" : "aboveBar", shape: bought ? "arrowUp" : "arrowDown", color: accent, text: say(one.side), id: `fill-${one.id}` });
+        place(one.time, { position: bought ? "belowBar" : "aboveBar", shape: bought ? "arrowUp" : "arrowDown", color: accent, size: 1.3, id: `fill-${one.id}` });
       }
     }
     marks.sort((a, b) => a.time - b.time);
