@@ -55,7 +55,7 @@ def structure(high: Floats, low: Floats, close: Floats, strength: int, memory: i
     against the trend. A break breaks its swing once.
     """
     high, low, close = floats(high=high, low=low, close=close)
-    out = np.full((7, close.size), np.nan)
+    out = np.empty((7, close.size))
     _structure(high, low, close, whole("strength", strength, 1), whole("memory", memory, 10), out)
     return Structure(*out)
 
@@ -96,7 +96,7 @@ def liquidity_sweeps(
         swing high and swing low (NaN if none).
     """
     high, low, close = floats(high=high, low=low, close=close)
-    out = np.full((4, close.size), np.nan)
+    out = np.empty((4, close.size))
     _sweeps(high, low, close, whole("strength", strength, 1), whole("memory", memory, 10), out)
     return out[0], out[1], out[2], out[3]
 
@@ -135,7 +135,7 @@ def _structure(high, low, close, strength, memory, out):  # type: ignore[no-unty
     peak_broken, trough_broken = False, False
     side = 0.0
     for t in range(n):
-        event[t] = 0.0
+        event[t], broken_age[t] = 0.0, np.nan
         if t - peak > memory:
             peak = -1
         if t - trough > memory:
@@ -159,8 +159,12 @@ def _structure(high, low, close, strength, memory, out):  # type: ignore[no-unty
         trend[t] = side
         if peak >= 0 and t - peak <= memory:
             top[t], top_age[t] = high[peak], t - peak
+        else:
+            top[t], top_age[t] = np.nan, np.nan
         if trough >= 0 and t - trough <= memory:
             bottom[t], bottom_age[t] = low[trough], t - trough
+        else:
+            bottom[t], bottom_age[t] = np.nan, np.nan
 
 
 @njit(types.void(series, series, series, int64, int64, rows), cache=True)
@@ -171,6 +175,7 @@ def _sweeps(high, low, close, strength, memory, out):  # type: ignore[no-untyped
     highs, lows = np.empty(n // (strength + 1) + 1, np.int64), np.empty(n // (strength + 1) + 1, np.int64)
     high_count, low_count = 0, 0
     for t in range(n):
+        swept_high[t], swept_low[t] = np.nan, np.nan
         while high_count:
             index = highs[high_count - 1]
             if t - index <= memory:
@@ -195,7 +200,5 @@ def _sweeps(high, low, close, strength, memory, out):  # type: ignore[no-untyped
             if _is_extreme(low, index, strength, -1.0):
                 lows[low_count] = index
                 low_count += 1
-        if high_count:
-            next_high[t] = high[highs[high_count - 1]]
-        if low_count:
-            next_low[t] = low[lows[low_count - 1]]
+        next_high[t] = high[highs[high_count - 1]] if high_count else np.nan
+        next_low[t] = low[lows[low_count - 1]] if low_count else np.nan

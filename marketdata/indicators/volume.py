@@ -74,7 +74,7 @@ def vwap(
     high, low, close, volume = floats(high=high, low=low, close=close, volume=volume)
     offset = 60 * whole("start", start, 0, 1439)
     width = real("deviations", deviations, 0.1)
-    out = np.full((3, close.size), np.nan)
+    out = np.empty((3, close.size))
     _vwap(times(time, close.size), high, low, close, volume, anchor_code(anchor), offset, width, out)
     return out[0], out[1], out[2]
 
@@ -161,10 +161,8 @@ def _obv(time, close, volume, anchor, out):  # type: ignore[no-untyped-def]
             if now != current:
                 current, total = now, 0.0
         if i:
-            if close[i] > close[i - 1]:
-                total += volume[i]
-            elif close[i] < close[i - 1]:
-                total -= volume[i]
+            # Without a branch, which would be mispredicted every other bar.
+            total += volume[i] * ((close[i] > close[i - 1]) - (close[i] < close[i - 1]))
         out[i] = total
 
 
@@ -189,6 +187,8 @@ def _vwap(time, high, low, close, volume, anchor, offset, width, out):  # type: 
         if weight > 0:
             reach = width * np.sqrt(spread / weight)
             middle[i], upper[i], lower[i] = mean, mean + reach, mean - reach
+        else:
+            middle[i], upper[i], lower[i] = np.nan, np.nan, np.nan
 
 
 @njit(types.UniTuple(int64, 2)(float64[::1], int64, int64, int64, float64), cache=True)

@@ -107,7 +107,7 @@ def _follow(
     high: Floats, low: Floats, marks: NDArray[np.int64], edges: Floats, fill: float, memory: int
 ) -> tuple[Levels, _Tracked]:
     share, memory = real("fill", fill, 0.0, 1.0), whole("memory", memory, 10)
-    ends, out = np.zeros((len(marks), 2), np.int64), np.full((5, high.size), np.nan)
+    ends, out = np.zeros((len(marks), 2), np.int64), np.empty((5, high.size))
     _track(high, low, marks, edges, share, memory, ends, out)
     return Levels(*out), _Tracked(marks, edges, ends)
 
@@ -227,9 +227,13 @@ def _track(high, low, marks, edges, fill, memory, ends, out):  # type: ignore[no
         if counts[0]:
             zone = stacks[0, counts[0] - 1]
             up_top[t], up_bottom[t] = edges[zone, 0], edges[zone, 1]
+        else:
+            up_top[t], up_bottom[t] = np.nan, np.nan
         if counts[1]:
             zone = stacks[1, counts[1] - 1]
             down_top[t], down_bottom[t] = edges[zone, 0], edges[zone, 1]
+        else:
+            down_top[t], down_bottom[t] = np.nan, np.nan
     for side in range(2):
         for place in range(counts[side]):
             zone = stacks[side, place]
