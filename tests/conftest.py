@@ -44,3 +44,26 @@ def _fresh_redis() -> None:
     for address in settings.REDIS_ADDRESSES:
         with redis.Redis.from_url(address) as client:
             client.flushdb()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _append_only_tables_can_be_emptied() -> None:
+    """After a test that commits, the flush empties tables that only grow too; the database allows it in test databases alone.
+
+    Nothing else is let through: the door is open for the length of the flush.
+    """
+    from django.db import connection
+    from django.test import TransactionTestCase
+
+    flush = TransactionTestCase._fixture_teardown
+
+    def with_the_door_open(case: TransactionTestCase) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("set clusterx.append_only = 'off'")
+        try:
+            flush(case)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("reset clusterx.append_only")
+
+    TransactionTestCase._fixture_teardown = with_the_door_open

@@ -43,6 +43,9 @@ class AppendOnly(Operation):
             f"create trigger append_only_truncate before truncate on {table}"
             " for each statement execute function clusterx_append_only()"
         )
+        for trigger in ("append_only_rows", "append_only_truncate"):
+            # "always": a session that plays a replica (session_replication_role) runs them too.
+            schema_editor.execute(f"alter table {table} enable always trigger {trigger}")
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         table = schema_editor.quote_name(self.table)

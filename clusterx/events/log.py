@@ -9,17 +9,19 @@ append(stream="account/…", type="order.filled", payload=OrderFilled(…), at=n
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import types
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
-
-from django.db import models
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from clusterx.events.models import Event
+
+if TYPE_CHECKING:
+    from clusterx.accounts.models import User
 
 P = TypeVar("P", bound=type)
 _payloads: dict[tuple[str, int], type] = {}
@@ -52,7 +54,7 @@ def append(
     type: str,
     payload: Any,
     at: datetime,
-    actor: models.Model | None = None,
+    actor: User | None = None,
     correlation_id: uuid.UUID | None = None,
 ) -> Event:
     """Add one event to the end of ``stream``, in the caller's transaction.
@@ -63,7 +65,7 @@ def append(
     expected = _payloads.get((type, version))
     if expected is not None and not isinstance(payload, expected):
         raise TypeError(f"an event {type!r} takes {expected.__name__}, was {payload.__class__.__name__}")
-    if not dataclasses.is_dataclass(payload) or not payload.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not dataclasses.is_dataclass(payload) or isinstance(payload, builtins.type) or not payload.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         raise TypeError(f"a payload is a frozen dataclass, was {payload.__class__.__name__}")
     return Event.objects.create(
         stream=stream,
@@ -82,9 +84,7 @@ def read(event: Event) -> Any:
         payload_type = _payloads[event.type, event.version]
     except KeyError:
         raise UnknownPayload(f"{event.type} version {event.version}") from None
-    hints = get_type_hints(payload_type)
-    known = {field.name for field in dataclasses.fields(payload_type)}
-    return payload_type(**{k: _typed(v, hints[k]) for k, v in event.payload.items() if k in known})
+    return _built(payload_type, event.payload)
 
 
 def _plain(value: Any) -> Any:
@@ -101,6 +101,7 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(value: Any, hint: Any) -> Any:
+    """``value`` as JSON holds it, back as the type that ``hint`` names."""
     if value is None:
         return None
     if get_origin(hint) in {Union, types.UnionType}:
@@ -111,6 +112,19 @@ def _typed(value: Any, hint: Any) -> Any:
         return datetime.fromisoformat(value)
     if hint is uuid.UUID:
         return uuid.UUID(value)
+    if dataclasses.is_dataclass(hint):
+        return _built(hint, value)
     if get_origin(hint) is tuple:
-        return tuple(value)
+        inner = get_args(hint)
+        repeated = len(inner) == 2 and inner[1] is Ellipsis
+        return tuple(_typed(item, inner[0] if repeated else one) for item, one in zip(value, inner * len(value), strict=False))
+    if get_origin(hint) is list:
+        return [_typed(item, get_args(hint)[0]) for item in value]
     return value
+
+
+def _built(payload_type: Any, plain: dict[str, Any]) -> Any:
+    # A field that a later version of the code dropped is passed over; one that it added needs a default.
+    hints = get_type_hints(payload_type)
+    known = {field.name for field in dataclasses.fields(payload_type)}
+    return payload_type(**{name: _typed(value, hints[name]) for name, value in plain.items() if name in known})
