@@ -14,7 +14,6 @@ from numba import float64, int64, njit, types
 from marketdata.indicators.arrays import Floats, IndicatorError, floats, real, whole
 from marketdata.indicators.signatures import row, rows, series
 
-
 _STEPS = 512
 
 
