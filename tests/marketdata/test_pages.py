@@ -1,0 +1,141 @@
+"""Pages of Markets, through their addresses."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketdata.models import LatestPrice, WatchlistItem
+from marketdata.overview import polyline
+from tests.factories import START, InstrumentFactory, UserFactory, VenueFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def priced(price: float = 100.0, **fields):
+    instrument = InstrumentFactory(**fields)
+    LatestPrice.objects.create(instrument=instrument, price=price, time=START, received_at=START)
+    return instrument
+
+
+def test_the_list_shows_every_instrument_with_its_price(client):
+    one = priced(61784.6, base="BTC")
+    page = client.get("/markets/").content.decode()
+    assert f"/markets/{one.ref}/" in page
+    assert "61,784.60" in page
+
+
+def test_a_market_without_a_price_shows_a_dash(client):
+    InstrumentFactory()
+    assert "<span data-price>–</span>" in client.get("/markets/").content.decode()
+
+
+def test_filters_narrow_the_list_and_say_when_nothing_is_left(client):
+    one, other = InstrumentFactory(base="BTC"), InstrumentFactory(base="ETH")
+    page = client.get("/markets/?q=btc").content.decode()
+    assert one.ref in page
+    assert other.ref not in page
+    assert "Nothing matches" in client.get("/markets/?q=nonsense").content.decode()
+
+
+def test_an_empty_site_says_what_to_do(client):
+    assert "No markets yet" in client.get("/markets/").content.decode()
+
+
+def test_htmx_gets_the_results_alone(client):
+    InstrumentFactory(base="BTC")
+    page = client.get("/markets/?q=btc", HTTP_HX_REQUEST="true", HTTP_HX_TARGET="results").content.decode()
+    assert "BTC-USDT" in page
+    assert "<html" not in page
+
+
+def test_four_markets_cost_as_many_queries_as_one(client):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/markets/")
+        return len(queries)
+
+    client.force_login(UserFactory())
+    priced()
+    client.get("/markets/")
+    one = count()
+    for _ in range(3):
+        priced()
+    assert count() == one
+
+
+def test_the_instrument_page_offers_the_timeframes_there_are(client):
+    one = priced(base_timeframe="1h")
+    response = client.get(f"/markets/{one.ref}/?timeframe=1m")
+    assert response.status_code == 200
+    assert response.context["timeframes"] == ["1h", "4h", "1d"]
+    assert response.context["timeframe"] == "1h"
+
+
+def test_an_unknown_instrument_is_not_found(client):
+    assert client.get("/markets/recorded:NONE-SUCH/").status_code == 404
+
+
+def test_a_venue_of_bars_alone_shows_no_order_book(client):
+    one = priced(has_ticks=False)
+    assert 'id="depth"' not in client.get(f"/markets/{one.ref}/").content.decode()
+
+
+def test_watching_twice_puts_it_on_the_list_once(client):
+    person, one = UserFactory(), priced()
+    client.force_login(person)
+    for _ in range(2):
+        client.post(f"/markets/{one.ref}/watch/", {"watched": "true"})
+    assert WatchlistItem.objects.filter(watchlist__owner=person, instrument=one).count() == 1
+    client.post(f"/markets/{one.ref}/watch/", {"watched": "false"})
+    assert not WatchlistItem.objects.filter(watchlist__owner=person).exists()
+
+
+def test_watching_asks_a_stranger_to_sign_in(client):
+    response = client.post(f"/markets/{priced().ref}/watch/", {"watched": "true"})
+    assert response.status_code == 302
+    assert "/accounts/login/" in response["Location"]
+
+
+def test_watching_does_not_lead_away_to_another_site(client):
+    one = priced()
+    client.force_login(UserFactory())
+    response = client.post(f"/markets/{one.ref}/watch/", {"watched": "true", "next": "https://elsewhere.example/"})
+    assert response["Location"] == f"/markets/{one.ref}/"
+
+
+def test_a_second_watchlist_of_the_same_name_is_refused_and_the_name_is_kept(client):
+    client.force_login(UserFactory())
+    assert client.post("/markets/watchlists/", {"name": "Coins"}).status_code == 302
+    response = client.post("/markets/watchlists/", {"name": "Coins"})
+    assert response.status_code == 400
+    assert 'value="Coins"' in response.content.decode()
+
+
+def test_nobody_deletes_the_list_of_another(client):
+    owner, stranger = UserFactory(), UserFactory()
+    client.force_login(owner)
+    client.post("/markets/watchlists/", {"name": "Coins"})
+    mine = owner.watchlists.get()
+    client.force_login(stranger)
+    assert client.post(f"/markets/watchlists/{mine.public_id}/delete/").status_code == 404
+    assert owner.watchlists.exists()
+
+
+def test_no_page_carries_a_style_or_a_script_that_the_policy_blocks(client):
+    one = priced(venue=VenueFactory())
+    client.force_login(UserFactory())
+    for address in ("/", "/licences/", "/markets/", f"/markets/{one.ref}/", "/markets/watchlists/", "/nope/"):
+        page = client.get(address).content.decode()
+        assert " style=" not in page, address
+        assert "<style" not in page, address
+        assert " onclick=" not in page, address
+        assert "<script>" not in page, address
+
+
+def test_a_sparkline_spans_its_box_and_keeps_its_margin():
+    assert polyline([1.0, 3.0, 2.0]) == "0.0,26.0 50.0,2.0 100.0,14.0"
+    assert polyline([5.0, 5.0]) == "0.0,14.0 100.0,14.0"
+    assert polyline([5.0]) == ""

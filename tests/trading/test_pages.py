@@ -1,0 +1,144 @@
+"""Pages of Trade and Strategies, through their addresses."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from tests.factories import AccountFactory, DeploymentFactory, InstrumentFactory, UserFactory
+from trading.models import Account, Deployment
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person():
+    return UserFactory()
+
+
+@pytest.fixture
+def signed_in(person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def test_a_stranger_is_asked_to_sign_in(client):
+    response = client.get("/trade/")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/")
+
+
+def test_the_first_visit_leads_to_opening_an_account(signed_in):
+    response = signed_in.get("/trade/", follow=True)
+    assert "Open your paper account" in response.content.decode()
+
+
+def test_an_account_is_opened_with_the_balance_asked_for(signed_in, person):
+    form = {"name": "Coins", "starting_balance": "2500.00", "currency": "USDT"}
+    page = signed_in.post("/trade/accounts/new/", form, follow=True).content.decode()
+    assert Account.objects.get(owner=person).starting_balance == 2500
+    assert "2,500.00" in page
+
+
+def test_a_refused_account_keeps_what_was_typed(signed_in, person):
+    AccountFactory(owner=person, name="Coins")
+    response = signed_in.post("/trade/accounts/new/", {"name": "Coins", "starting_balance": "2500", "currency": "USDT"})
+    assert response.status_code == 400
+    assert 'value="2500"' in response.content.decode()
+
+
+def test_an_account_without_anything_says_what_to_do(signed_in, person):
+    AccountFactory(owner=person)
+    page = signed_in.get("/trade/").content.decode()
+    assert "No strategy is at work" in page
+    assert "Nothing is held." in page
+
+
+def test_deploying_by_the_form_starts_a_deployment(signed_in, person):
+    AccountFactory(owner=person)
+    one = InstrumentFactory()
+    page = signed_in.get(f"/trade/deploy/?strategy=sma-cross&instrument={one.ref}")
+    assert page.context["form"]["instrument"].value() == one.ref
+    form = {"instrument": one.ref, "timeframe": "5m", "allocation": "20", "p-fast": "5", "p-slow": "20", "p-direction": "long"}
+    response = signed_in.post("/trade/deploy/?strategy=sma-cross", form, follow=True)
+    assert response.status_code == 200
+    made = Deployment.objects.get(account__owner=person)
+    assert made.is_running
+    assert made.parameters["values"] == {"fast": 5, "slow": 20, "direction": "long"}
+
+
+def test_parameters_that_do_not_fit_are_told_at_their_field(signed_in, person):
+    AccountFactory(owner=person)
+    one = InstrumentFactory()
+    form = {"instrument": one.ref, "timeframe": "5m", "allocation": "20", "p-fast": "50", "p-slow": "20", "p-direction": "long"}
+    response = signed_in.post("/trade/deploy/?strategy=sma-cross", form)
+    assert response.status_code == 400
+    assert response.context["form"]["p-fast"].errors
+    assert not Deployment.objects.exists()
+
+
+def test_an_unknown_strategy_cannot_be_deployed(signed_in, person):
+    AccountFactory(owner=person)
+    assert signed_in.get("/trade/deploy/?strategy=none-such").status_code == 404
+
+
+def test_stop_start_and_delete_do_what_their_buttons_say(signed_in, person):
+    one = DeploymentFactory(account=AccountFactory(owner=person))
+    base = f"/trade/deployments/{one.public_id}"
+    signed_in.post(f"{base}/stop/")
+    assert Deployment.objects.get(pk=one.pk).status == "stopped"
+    signed_in.post(f"{base}/start/")
+    assert Deployment.objects.get(pk=one.pk).status == "running"
+    page = signed_in.post(f"{base}/delete/", follow=True).content.decode()
+    assert "Its orders and fills stay." in page
+    assert signed_in.get(f"{base}/").status_code == 404
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "delete"])
+def test_a_control_is_never_worked_by_a_link(signed_in, person, action):
+    one = DeploymentFactory(account=AccountFactory(owner=person))
+    assert signed_in.get(f"/trade/deployments/{one.public_id}/{action}/").status_code == 405
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "delete"])
+def test_nobody_works_the_deployment_of_another(signed_in, action):
+    one = DeploymentFactory()
+    assert signed_in.post(f"/trade/deployments/{one.public_id}/{action}/").status_code == 404
+    assert Deployment.objects.get(pk=one.pk).is_running
+
+
+def test_the_account_of_another_is_not_found(signed_in, person):
+    AccountFactory(owner=person)
+    for address in ("/trade/", "/trade/orders/", "/trade/activity/"):
+        assert signed_in.get(f"{address}?account={AccountFactory().public_id}").status_code == 404
+        assert signed_in.get(f"{address}?account={uuid.uuid4()}").status_code == 404
+
+
+def test_htmx_gets_the_lists_alone(signed_in, person):
+    account = DeploymentFactory(account__owner=person).account
+    page = signed_in.get(f"/trade/?account={account.public_id}&part=lists", HTTP_HX_REQUEST="true").content.decode()
+    assert "SMA cross" in page
+    assert "<html" not in page
+
+
+def test_the_deployment_page_names_its_parameters(signed_in, person):
+    one = DeploymentFactory(account__owner=person)
+    page = signed_in.get(f"/trade/deployments/{one.public_id}/").content.decode()
+    assert "Fast average" in page
+    assert " style=" not in page
+
+
+def test_a_deployment_of_a_strategy_that_left_the_library_is_still_readable(signed_in, person):
+    one = DeploymentFactory(account__owner=person, strategy="left", parameters={"version": 1, "values": {"old": 7}})
+    assert signed_in.get(f"/trade/deployments/{one.public_id}/").status_code == 200
+
+
+def test_the_library_names_each_strategy_and_carries_the_instrument_along(client):
+    page = client.get("/strategies/?instrument=recorded:BTC-USDT").content.decode()
+    assert "SMA cross" in page
+    assert "/trade/deploy/?strategy=sma-cross&amp;instrument=recorded%3ABTC-USDT" in page
+    assert client.get("/strategies/sma-cross/").status_code == 200
+    assert client.get("/strategies/none-such/").status_code == 404
