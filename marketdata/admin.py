@@ -44,6 +44,9 @@ class InstrumentAdmin(admin.ModelAdmin):
     readonly_fields = ("ref", "public_id")
     list_select_related = ("venue",)
 
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return False  # its candles would be nobody's; switch it off instead
+
 
 @admin.register(Gap)
 class GapAdmin(admin.ModelAdmin):

@@ -83,8 +83,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _from_json(path: Path) -> pd.DataFrame:
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as file:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         data: Any = json.load(file)
     if isinstance(data, dict):
         data = next((value for value in data.values() if isinstance(value, list)), None)

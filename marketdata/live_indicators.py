@@ -111,7 +111,8 @@ async def source(channel: str, emit: Emit, listen: Listen) -> None:
             await news.wait()
             news.clear()
             rows, closed[:] = list(closed), []
-            if not all([tail.close(row) for row in rows]):  # a bar was missed or amended: read them again
+            taken = [tail.close(row) for row in rows]
+            if not all(taken):  # a bar was missed or amended: read them again
                 tail = await database_sync_to_async(Tail)(instrument, timeframe, spec_of(channel))
             if rows:
                 emit(tail.newest(None))

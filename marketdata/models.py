@@ -102,7 +102,11 @@ class Instrument(models.Model):
 
 
 class Candle(models.Model):
-    """A closed bar, stamped with its opening time. The unfinished bar is never stored."""
+    """A closed bar, stamped with its opening time. The unfinished bar is never stored.
+
+    Here and in the tables of ticks the instrument is no foreign key to the database: checking it for each row would halve the
+    ingest, and instruments are switched off, never deleted.
+    """
 
     class Source(models.IntegerChoices):
         VENUE = 1, _("venue")  # the venue's own bar
@@ -111,7 +115,7 @@ class Candle(models.Model):
         FILE = 4, _("file")  # loaded by a person
 
     pk = models.CompositePrimaryKey("instrument_id", "timeframe", "time")
-    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, db_index=False, related_name="+")
+    instrument = models.ForeignKey(Instrument, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
     timeframe = models.CharField(max_length=3)
     time = HypertableTimeField(interval="30 days", compress_after="90 days", segment_by="instrument_id, timeframe")
     open = models.FloatField()
@@ -146,7 +150,7 @@ class Trade(models.Model):
     """One public trade. ``side`` is the aggressor's: +1 bought, -1 sold."""
 
     pk = models.CompositePrimaryKey("instrument_id", "time", "trade_id")
-    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, db_index=False, related_name="+")
+    instrument = models.ForeignKey(Instrument, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
     time = HypertableTimeField(interval="1 day", drop_after="7 days")
     trade_id = models.BigIntegerField()
     price = models.FloatField()
@@ -158,7 +162,7 @@ class Quote(models.Model):
     """The best bid and ask, sampled once a second at most."""
 
     pk = models.CompositePrimaryKey("instrument_id", "time")
-    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, db_index=False, related_name="+")
+    instrument = models.ForeignKey(Instrument, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
     time = HypertableTimeField(interval="1 day", drop_after="7 days")
     bid = models.FloatField()
     bid_size = models.FloatField()
@@ -170,7 +174,7 @@ class BookSnapshot(models.Model):
     """The first levels of an order book, sampled every ten seconds; best price first."""
 
     pk = models.CompositePrimaryKey("instrument_id", "time")
-    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, db_index=False, related_name="+")
+    instrument = models.ForeignKey(Instrument, models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+")
     time = HypertableTimeField(interval="1 day", drop_after="7 days")
     sequence = models.BigIntegerField()
     bid_prices = ArrayField(models.FloatField())

@@ -17,7 +17,7 @@ ONE_AT_A_TIME = 0x6D6B7400
 
 
 def alone(number: int) -> bool:
-    """Whether this is the only one at it, for the length of the transaction or session: a slow run is not joined by the next."""
+    """Whether this is the only one at it: a slow run is not joined by the next."""
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", [ONE_AT_A_TIME + number])
         return bool(cursor.fetchone()[0])

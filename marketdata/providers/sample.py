@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def stocks() -> Iterator[Stock]:
 def adjusted(ticker: str, rows: list[_Row]) -> Stock:
     """Divide what came before a split by its ratio, and multiply its volume."""
     splits = []
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         change = after.factor / before.factor
         if change > SMALLEST_SPLIT or change < 1 / SMALLEST_SPLIT:
             splits.append(Split(after.day, Fraction(change).limit_denominator(4)))

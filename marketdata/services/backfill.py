@@ -119,7 +119,8 @@ def roll_up_candles(*, instrument_id: int, base: Timeframe, timeframe: Timeframe
     parts = timeframe.seconds // base.seconds
     with connection.cursor() as cursor:
         cursor.execute(
-            "insert into marketdata_candle (instrument_id, timeframe, time, open, high, low, close, volume, trades, source, revision)"
+            "insert into marketdata_candle"
+            " (instrument_id, timeframe, time, open, high, low, close, volume, trades, source, revision)"
             " select instrument_id, %(long)s, date_bin(%(seconds)s * interval '1 second', time, timestamptz 'epoch') as opened,"
             " (array_agg(open order by time))[1], max(high), min(low), (array_agg(close order by time desc))[1], sum(volume),"
             " case when count(trades) = count(*) then sum(trades)::int end, %(source)s, 0 from marketdata_candle"

@@ -11,9 +11,10 @@ from django.db import transaction
 
 from clusterx.accounts.models import User
 from clusterx.events import log
+from marketdata.bars import Bars
 from marketdata.models import Instrument, Venue
 from marketdata.providers import sample
-from marketdata.store import write_candles
+from marketdata.store import write_bars
 
 LOCAL = {"recorded", "replay", "simulated"}
 FEEDS = {"recorded": {"recorded", "replay"}, "simulated": {"simulated"}, "binance": {"binance"}, "off": set()}
@@ -122,7 +123,7 @@ def set_up_samples() -> int:
             kind=Instrument.Kind.STOCK, base=stock.ticker, quote="USD", tick_size=Decimal("0.01"),
             lot_size=Decimal(1), min_notional=Decimal(1), calendar="XNYS", base_timeframe="1d", has_ticks=False,
         )  # fmt: skip
-        loaded += len(write_candles((instrument.pk, "1d", bar) for bar in stock.bars))
+        loaded += write_bars(instrument.pk, "1d", Bars.of(stock.bars), source=sample.FILE_SOURCE)
     return loaded
 
 

