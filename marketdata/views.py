@@ -127,9 +127,9 @@ def watch(request: HttpRequest, ref: str) -> HttpResponse:
     except DomainError as refused:
         messages.error(request, refused.message)
         wanted = False
-    if request.headers.get("HX-Request"):
-        return render(request, "markets/_star.html", {"instrument": one, "watched": wanted})
     back = request.POST.get("next", "")
+    if request.headers.get("HX-Request"):
+        return render(request, "markets/_star.html", {"instrument": one, "watched": wanted, "next": back})
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return redirect(back if safe else reverse("markets:instrument", args=[one.ref]))
 
