@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -59,13 +60,21 @@ def make_token(*, user: User, name: str, scope: str, at: datetime, expires_at: d
 
 
 @transaction.atomic
-def revoke_token(*, user: User, public_id: object, at: datetime) -> None:
+def revoke_token(*, user: User, public_id: uuid.UUID | str, at: datetime) -> None:
     """A second call changes nothing. Raises ApiToken.DoesNotExist for other people's tokens."""
     token = ApiToken.objects.select_for_update().get(user=user, public_id=public_id)
     if token.revoked_at is None:
         token.revoked_at = at
         token.save(update_fields=["revoked_at"])
         _tell("token.revoked", token, at)
+
+
+def token_in(header: bytes) -> str | None:
+    """The text after ``Token`` in an Authorization header; None when it names another scheme."""
+    words = header.split()
+    if not words or words[0].lower() != b"token":
+        return None
+    return words[1].decode("ascii", "replace") if len(words) == 2 else ""
 
 
 def token_of(raw: str, *, at: datetime) -> ApiToken | None:

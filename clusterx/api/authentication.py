@@ -9,28 +9,25 @@ from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from clusterx.accounts.models import ApiToken
-from clusterx.accounts.services import token_of
+from clusterx.accounts.services import token_in, token_of
 
 USED_EVERY = timedelta(minutes=1)
 
 
 class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
-        words = get_authorization_header(request).split()
-        if not words or words[0].lower() != b"token":
+        raw = token_in(get_authorization_header(request))
+        if raw is None:
             return None
-        try:
-            raw = words[1].decode() if len(words) == 2 else ""
-        except UnicodeDecodeError:
-            raw = ""
         now = timezone.now()
         token = token_of(raw, at=now)
         if token is None:
             raise exceptions.AuthenticationFailed("The token is unknown, expired or revoked.")
-        if request.method not in {"GET", "HEAD", "OPTIONS"} and token.scope != ApiToken.Scope.TRADE:
+        if request.method not in SAFE_METHODS and token.scope != ApiToken.Scope.TRADE:
             raise exceptions.PermissionDenied("This token may only read; make one that may trade.")
         if token.last_used_at is None or now - token.last_used_at > USED_EVERY:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -17,10 +17,3 @@ class FastJSONRenderer(BaseRenderer):
         if data is None:
             return b""
         return orjson.dumps(data, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
-
-
-class ProblemRenderer(FastJSONRenderer):
-    """Errors say that they are problems, as RFC 9457 has it."""
-
-    media_type = "application/problem+json"
-    format = "problem"

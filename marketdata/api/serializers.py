@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from clusterx.api.fields import ChoiceField
 from marketdata.timeframes import TIMEFRAMES
 
 MOST_BARS = 5000
@@ -15,7 +16,7 @@ MOST_BARS = 5000
 class SpanInput(serializers.Serializer[Any]):
     """A timeframe and a span of bars: the newest ``limit`` before ``before``, or all from ``start`` to ``end``."""
 
-    timeframe = serializers.ChoiceField(choices=list(TIMEFRAMES), default="1h")
+    timeframe = ChoiceField(choices=list(TIMEFRAMES), default="1h")
     limit = serializers.IntegerField(min_value=1, max_value=MOST_BARS, default=1000)
     before = serializers.IntegerField(min_value=0, max_value=2**40, required=False, help_text=_("seconds since 1970"))
     start = serializers.IntegerField(min_value=0, max_value=2**40, required=False, help_text=_("seconds since 1970"))

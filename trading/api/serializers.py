@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from clusterx.api.fields import ChoiceField
 from marketdata.models import Instrument
 from trading import events
 from trading.models import Account, Deployment
@@ -32,7 +33,7 @@ class Exact(serializers.Field[Any, Any, Any, Any]):
 class AccountInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=60)
     starting_balance = serializers.DecimalField(max_digits=12, decimal_places=2)
-    currency = serializers.ChoiceField(choices=CURRENCIES, default="USDT")
+    currency = ChoiceField(choices=CURRENCIES, default="USDT")
 
 
 class PositionOutput(serializers.Serializer[Any]):

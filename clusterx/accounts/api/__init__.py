@@ -1,0 +1,1 @@
+"""REST of a person's own account."""
