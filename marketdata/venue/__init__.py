@@ -4,9 +4,10 @@ Imports no Django and no database. ``server`` holds the protocol; ``recorded``, 
 behind it: each a ``Market`` with one clock.
 """
 
+from marketdata.venue.faults import Faults
 from marketdata.venue.recorded import RecordedMarket
 from marketdata.venue.replay import ReplayMarket
-from marketdata.venue.server import Faults, VenueServer
+from marketdata.venue.server import VenueServer
 from marketdata.venue.simulated import SimulatedMarket
 
 __all__ = ["Faults", "RecordedMarket", "ReplayMarket", "SimulatedMarket", "VenueServer"]

@@ -86,6 +86,7 @@ class Market(ABC):
     name: str
     mode: str  # recorded or simulated
     label: str
+    source: str  # where its data come from
     speed: float = 1.0
     base = TIMEFRAMES["1m"]
     symbols: dict[str, Symbol]
@@ -137,6 +138,7 @@ class Market(ABC):
         return {"lastUpdateId": 0, "bids": [], "asks": []}
 
     def recent_trades(self, symbol: Symbol, limit: int) -> list[dict[str, Any]]:
+        """The newest trades as ``trade`` messages, oldest first."""
         return []
 
     def price(self, symbol: Symbol) -> float:
@@ -144,7 +146,7 @@ class Market(ABC):
 
 
 def kline_message(symbol: Symbol, interval: str, row: tuple[float, ...], *, closed: bool, at: float) -> dict[str, Any]:
-    """A kline event; ``row`` is time, open, high, low, close, volume."""
+    """A kline event; ``row`` is time, open, high, low, close, volume. What bars do not tell is 0."""
     opened, open_, high, low, close, volume = row[:6]
     length = TIMEFRAMES[interval].seconds
     return {
@@ -152,8 +154,21 @@ def kline_message(symbol: Symbol, interval: str, row: tuple[float, ...], *, clos
         "k": {
             "t": int(opened) * 1000, "T": (int(opened) + length) * 1000 - 1, "s": symbol.name, "i": interval,
             "f": -1, "L": -1, "o": symbol.price(open_), "c": symbol.price(close), "h": symbol.price(high),
-            "l": symbol.price(low), "v": symbol.size(volume), "n": int(row[6]) if len(row) > 6 else 0, "x": closed,
-            "q": symbol.price(volume * (high + low + close) / 3), "V": symbol.size(volume / 2),
-            "Q": symbol.price(volume * close / 2), "B": "0",
+            "l": symbol.price(low), "v": symbol.size(volume), "n": 0, "x": closed, "q": "0", "V": "0", "Q": "0", "B": "0",
         },
+    }  # fmt: skip
+
+
+def rolling_day(market: Market, symbol: Symbol) -> dict[str, Any] | None:
+    """The last 24 hours, to 5 minutes; None where there are no bars yet."""
+    bars = market.klines(symbol, "5m", None, None, 288)
+    if not len(bars):
+        return None
+    first, last = float(bars.open[0]), float(bars.close[-1])
+    return {
+        "symbol": symbol.name, "priceChange": symbol.price(last - first),
+        "priceChangePercent": f"{(last / first - 1) * 100:.3f}", "lastPrice": symbol.price(last),
+        "openPrice": symbol.price(first), "highPrice": symbol.price(float(bars.high.max())),
+        "lowPrice": symbol.price(float(bars.low.min())), "volume": symbol.size(float(bars.volume.sum())),
+        "openTime": int(bars.time[0]) * 1000, "closeTime": int(market.now() * 1000),
     }  # fmt: skip

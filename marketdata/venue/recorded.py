@@ -1,7 +1,7 @@
 """Captured exchange messages (trades, best quotes, order-book changes) at the speed they happened, ten minutes in a loop.
 
 The loop is whole minutes of the capture, so that a bar of the venue is a bar of the capture. Its first turn begins
-at a multiple of five minutes, at the venue's first start, and is remembered. Older bars are the recorded 5-minute
+at a multiple of ten minutes, at the venue's first start, and is remembered. Older bars are the recorded 5-minute
 bars that led up to the capture. Trade ids go on from turn to turn without a gap. The ids of book changes jump at
 the seam: a client sees that changes are missing and asks for a snapshot, as it would at the real venue.
 """
@@ -9,34 +9,25 @@ the seam: a client sees that changes are missing and asks for a snapshot, as it 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import orjson
 
 from marketdata.bars import Bars, roll_up
 from marketdata.timeframes import TIMEFRAMES, Timeframe
+from marketdata.venue.capture import DEPTH, TRADE, UNIT, Book, Capture, apply
+from marketdata.venue.derived import Derived
 from marketdata.venue.market import Emit, Market, Now, State, Symbol
 from marketdata.venue.replay import load
 
 BTC = Symbol("BTC", "USDT", 2, 5)
-FILES = ("spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz")
 BEGIN = 1_723_161_300  # 2024-08-08 23:55:00 UTC
 LOOP = 600
-RECORDER_BEHIND_MS = 1250  # the recorder's clock, which dates quotes, ran behind the exchange's
 SEAM = 1_000_000  # book updates that a turn is taken to have missed
-
-
-class Captured(NamedTuple):
-    at: int  # ms since the loop's begin
-    kind: str  # trade, depth or quote
-    body: dict[str, Any]
 
 
 class RecordedMarket(Market):
@@ -45,6 +36,7 @@ class RecordedMarket(Market):
     name = "recorded"
     mode = "recorded"
     label = "Binance messages of 2024-08-08, looped"
+    source = "nkaz001/hftbacktest examples (spot BTCUSDT) and imsatoshi/GeneTrader bars; see docs/venue.md"
     speed = 1.0
 
     def __init__(self, folder: Path, *, state: Path | None = None, now: Now = time.time) -> None:
@@ -53,72 +45,30 @@ class RecordedMarket(Market):
         kept = State(state, self.name)
         self.began: int = kept.read().get("began") or int(now()) // LOOP * LOOP
         kept.write({"began": self.began})
-        self._capture(folder)
+        self.capture = Capture(folder, BEGIN, LOOP)
         history = load(folder, BTC)
         history = history[: int(np.searchsorted(history.time, BEGIN))]
         self.history = Bars(history.time + (self.began - BEGIN), *history.columns[1:])
-        self._turn = -1
-        self._position = 0
-        self._book: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        self.updates = self.capture.last_update - self.capture.opening_update + SEAM
+        self.minutes = np.array([self._minute(minute * 60_000, (minute + 1) * 60_000) for minute in range(LOOP // 60)])
+        self._turn, self._position, self._known = -1, 0, 0
+        self._book: Book = ({}, {})
 
     def now(self) -> float:
         return self._wall()
 
-    def _capture(self, folder: Path) -> None:
-        bids: dict[str, str] = {}
-        asks: dict[str, str] = {}
-        known = 0
-        before: list[dict[str, Any]] = []  # changes that lead up to the loop; the snapshot came after the first of them
-        self.events: list[Captured] = []
-        for file in FILES:
-            with gzip.open(folder / "binance_ws_l2" / file) as lines:
-                for line in lines:
-                    received, _, text = line.partition(b" ")
-                    if not text:
-                        continue
-                    message = orjson.loads(text)
-                    if "lastUpdateId" in message:
-                        bids, asks, known = dict(message["bids"]), dict(message["asks"]), message["lastUpdateId"]
-                        continue
-                    body = message["data"]
-                    match body.get("e"):
-                        case "trade":
-                            kind, at = "trade", body["T"]
-                        case "depthUpdate":
-                            kind, at = "depth", body["E"]
-                        case _:
-                            kind, at = "quote", int(received) // 1_000_000 + RECORDER_BEHIND_MS
-                    at -= BEGIN * 1000
-                    if at < 0 and kind == "depth":
-                        before.append(body)
-                    elif 0 <= at < LOOP * 1000:
-                        self.events.append(Captured(at, kind, body))
-        for body in before:
-            if body["u"] > known:
-                change(bids, body["b"])
-                change(asks, body["a"])
-                known = body["u"]
-        self.events.sort(key=lambda event: event.at)
-        self.times = [event.at for event in self.events]
-        self.opening_book = (bids, asks, known)
-        self.trades = [event for event in self.events if event.kind == "trade"]
-        self.trade_times = [event.at for event in self.trades]
-        depths = [event.body for event in self.events if event.kind == "depth"]
-        self.updates = depths[-1]["u"] - known + SEAM
-        self.minutes = [self._minute(minute) for minute in range(LOOP // 60)]
-
-    def _minute(self, minute: int, until_ms: int | None = None) -> tuple[float, float, float, float, float]:
-        first = bisect_left(self.trade_times, minute * 60_000)
-        last = bisect_left(self.trade_times, (minute + 1) * 60_000 if until_ms is None else until_ms)
-        bodies = [event.body for event in self.trades[first:last]]
-        if not bodies:
-            price = float(self.trades[first - 1].body["p"]) if first else float(self.trades[0].body["p"])
-            return price, price, price, price, 0.0
-        prices = [float(body["p"]) for body in bodies]
-        volume = sum((Decimal(body["q"]) for body in bodies), Decimal(0))
-        return prices[0], max(prices), min(prices), prices[-1], float(volume)
-
     # -- bars -------------------------------------------------------------------------------------------------
+
+    def _minute(self, start_ms: int, until_ms: int) -> tuple[float, float, float, float, float]:
+        """Open, high, low, close and volume of a part of the loop; flat at the last price where nobody traded."""
+        trades = self.capture.trades
+        first, last = np.searchsorted(trades.at, [start_ms, until_ms])
+        if first == last:
+            price = float(trades.price[first - 1])  # before the first trade of the loop: the last one of the turn before
+            return price, price, price, price, 0.0
+        prices = trades.price[first:last]
+        volume = float(Decimal(int(trades.units[first:last].sum())) / UNIT)
+        return float(prices[0]), float(prices.max()), float(prices.min()), float(prices[-1]), volume
 
     def kept(self, timeframe: Timeframe) -> Timeframe:
         return TIMEFRAMES["1m"] if timeframe < TIMEFRAMES["5m"] else TIMEFRAMES["5m"]
@@ -128,14 +78,12 @@ class RecordedMarket(Market):
 
     def bars(self, symbol: Symbol, start: int, end: int, timeframe: Timeframe) -> Bars:
         now = self.now()
-        minutes = range(max(start, self.began) // 60 * 60, int(min(end, now + 1)), 60)
-        rows = []
-        for opened in minutes:
-            minute = (opened - self.began) % LOOP // 60
-            whole = opened + 60 <= now
-            so_far = None if whole else int((now - self.began) % LOOP * 1000)
-            rows.append((opened, *(self.minutes[minute] if whole else self._minute(minute, so_far))))
-        bars = Bars.of(rows)
+        opened = np.arange(-(-max(start, self.began) // 60) * 60, min(end, int(now) + 1), 60, dtype=np.int64)
+        table = self.minutes[(opened - self.began) % LOOP // 60]
+        if len(opened) and opened[-1] + 60 > now:
+            start_ms = int(opened[-1] - self.began) % LOOP * 1000
+            table[-1] = self._minute(start_ms, start_ms + int((now - int(opened[-1])) * 1000) + 1)
+        bars = Bars(opened, *(np.ascontiguousarray(table[:, column]) for column in range(5)))
         if timeframe == TIMEFRAMES["1m"]:
             return bars
         bars = roll_up(bars, timeframe)
@@ -147,91 +95,73 @@ class RecordedMarket(Market):
 
     def _place(self) -> tuple[int, int]:
         """The turn of the loop and the milliseconds into it."""
-        ms = int((self.now() - self.began) * 1000)
-        return ms // (LOOP * 1000), ms % (LOOP * 1000)
+        return divmod(int((self.now() - self.began) * 1000), LOOP * 1000)
 
-    def _advance(self, handle: Callable[[Captured, int], None] | None) -> None:
-        """Play everything up to now."""
+    def _shift_ms(self, turn: int) -> int:
+        return (self.began - BEGIN + turn * LOOP) * 1000
+
+    def _advance(self) -> Iterator[tuple[int, dict[str, Any], int]]:
+        """Play everything up to now into the book; yields kind, message and turn."""
         turn, ms = self._place()
+        until = int(np.searchsorted(self.capture.at, ms, "right"))
         if turn != self._turn:
-            if self._turn >= 0 and turn == self._turn + 1:
-                self._play(len(self.events), handle)
-            self._turn, self._position = turn, 0
-            bids, asks, _ = self.opening_book
-            self._book = dict(bids), dict(asks)
-            if handle is not None and self._first:
-                handle = None  # what happened in this turn before we were asked is only replayed into the book
-        self._play(bisect_right(self.times, ms), handle)
-        self._first = False
+            followed = 0 <= self._turn == turn - 1
+            if followed:
+                yield from self._play(len(self.capture))
+            self._turn, self._position, self._known = turn, 0, self.capture.opening_update
+            self._book = dict(self.capture.opening_book[0]), dict(self.capture.opening_book[1])
+            if not followed:  # we begin, or slept for longer than a turn: what was before is no news
+                for _ in self._play(until):
+                    pass
+        yield from self._play(until)
 
-    def _play(self, until: int, handle: Callable[[Captured, int], None] | None) -> None:
-        for event in self.events[self._position : until]:
-            if event.kind == "depth":
-                change(self._book[0], event.body["b"])
-                change(self._book[1], event.body["a"])
-            if handle is not None:
-                handle(event, self._turn)
-        self._position = max(self._position, until)
-
-    _first = True
+    def _play(self, until: int) -> Iterator[tuple[int, dict[str, Any], int]]:
+        for event in range(self._position, until):
+            self._position = event + 1
+            kind, body = int(self.capture.kinds[event]), self.capture.body(event)
+            if kind == DEPTH:
+                apply(self._book, body)
+                self._known = body["u"]
+            yield kind, body, self._turn
 
     async def run(self, emit: Emit, wanted: Callable[[], set[str]]) -> None:
-        def handle(event: Captured, turn: int) -> None:
-            stream, message = self._message(event, turn)
-            emit(stream, message)
-
+        derived = Derived(self)
         while True:
-            self._advance(handle)
+            for kind, body, turn in self._advance():
+                emit(*self._message(kind, body, turn))
+            derived.publish(emit, wanted())
             await asyncio.sleep(0.02)
 
-    def _message(self, event: Captured, turn: int) -> tuple[str, dict[str, Any]]:
-        shift = (self.began - BEGIN + turn * LOOP) * 1000
-        body = event.body
-        if event.kind == "trade":
-            number = turn * len(self.trades) + body["t"] - self.trades[0].body["t"] + 1
+    def _message(self, kind: int, body: dict[str, Any], turn: int) -> tuple[str, dict[str, Any]]:
+        shift = self._shift_ms(turn)
+        if kind == TRADE:
+            number = turn * len(self.capture.trades) + body["t"] - self.capture.first_trade + 1
             return "btcusdt@trade", body | {"E": body["E"] + shift, "T": body["T"] + shift, "t": number}
         jump = turn * self.updates
-        if event.kind == "depth":
+        if kind == DEPTH:
             return "btcusdt@depth", body | {"E": body["E"] + shift, "U": body["U"] + jump, "u": body["u"] + jump}
         return "btcusdt@bookTicker", body | {"u": body["u"] + jump}
 
+    # -- REST -------------------------------------------------------------------------------------------------
+
     def depth(self, symbol: Symbol, limit: int) -> dict[str, Any]:
-        self._settle()
+        if self._turn < 0:  # nothing runs yet: begin here
+            for _ in self._advance():
+                pass
         bids, asks = self._book
-        known = self.opening_book[2]
-        for event in reversed(self.events[: self._position]):
-            if event.kind == "depth":
-                known = event.body["u"]
-                break
         return {
-            "lastUpdateId": known + self._turn * self.updates,
+            "lastUpdateId": self._known + self._turn * self.updates,
             "bids": sorted(bids.items(), key=lambda level: -float(level[0]))[:limit],
             "asks": sorted(asks.items(), key=lambda level: float(level[0]))[:limit],
         }
 
-    def _settle(self) -> None:
-        """The book must be one that was published: where nothing runs yet, begin here."""
-        if self._turn < 0:
-            self._advance(None)
-
     def recent_trades(self, symbol: Symbol, limit: int) -> list[dict[str, Any]]:
         turn, ms = self._place()
-        shift = (self.began - BEGIN + turn * LOOP) * 1000
-        done = self.trades[: bisect_right(self.trade_times, ms)][-limit:]
-        first = self.trades[0].body["t"]
-        return [
-            {
-                "id": turn * len(self.trades) + event.body["t"] - first + 1, "price": event.body["p"],
-                "qty": event.body["q"], "quoteQty": "0", "time": event.body["T"] + shift,
-                "isBuyerMaker": event.body["m"], "isBestMatch": True,
-            }
-            for event in done
-        ]  # fmt: skip
-
-
-def change(side: dict[str, str], levels: list[list[str]]) -> None:
-    for price, size in levels:
-        if float(size):
-            side[price] = size
-        else:
-            side.pop(price, None)
+        trades = self.capture.trades
+        count = turn * len(trades) + int(np.searchsorted(trades.at, ms, "right"))
+        found = []
+        for number in range(max(0, count - limit), count):
+            turn, index = divmod(number, len(trades))
+            _, body = self._message(TRADE, self.capture.body(int(trades.event[index])), turn)
+            found.append(body)
+        return found

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.feather
 
 from marketdata.bars import Bars
 from marketdata.timeframes import TIMEFRAMES, Timeframe
-from marketdata.venue.market import CatchingUp, Emit, Market, Now, State, Symbol, kline_message
+from marketdata.venue.derived import Derived
+from marketdata.venue.market import CatchingUp, Emit, Market, Now, State, Symbol
 
 WEEK = 7 * 86400
 STEP = 300
@@ -38,13 +40,17 @@ def load(folder: Path, symbol: Symbol) -> Bars:
     path = folder / "ohlcv" / "crypto" / "binance_spot" / f"{symbol.base}_{symbol.quote}-5m.feather"
     table = pyarrow.feather.read_table(path, memory_map=False)
     columns = [table.column(name).to_numpy() for name in ("date", "open", "high", "low", "close", "volume")]
-    return Bars(columns[0].astype("datetime64[s]").astype(np.int64), *(column.astype(np.float64) for column in columns[1:]))
+    bars = Bars(columns[0].astype("datetime64[s]").astype(np.int64), *(column.astype(np.float64) for column in columns[1:]))
+    del table, columns
+    pa.default_memory_pool().release_unused()
+    return bars
 
 
 class ReplayMarket(Market):
     """Bars of several pairs on one clock that starts ``lead`` seconds ago and runs ``speed`` times as fast as ours."""
 
     mode = "recorded"
+    source = "imsatoshi/GeneTrader, Binance spot bars of 5 minutes; see docs/venue.md"
     base = TIMEFRAMES["5m"]
 
     def __init__(
@@ -90,33 +96,17 @@ class ReplayMarket(Market):
         return Bars(opened, *(np.append(column, value) for column, value in zip(head.columns[1:], forming, strict=True)))
 
     async def run(self, emit: Emit, wanted: Callable[[], set[str]]) -> None:
-        done = {symbol: self.base.floor(int(self.now())) for symbol in self.symbols}
-        saved = 0.0
-        while True:
-            now = self.now()
-            streams = wanted()
-            for symbol in self.symbols.values():
-                intervals = [name for name in TIMEFRAMES if f"{symbol.name.lower()}@kline_{name}" in streams]
-                while done[symbol.name] + STEP <= now:
-                    ended = done[symbol.name] + STEP
-                    for interval in intervals:
-                        timeframe = TIMEFRAMES[interval]
-                        if ended % timeframe.seconds == 0 and timeframe >= self.base:
-                            self._emit(emit, symbol, interval, ended - timeframe.seconds, now, closed=True)
-                    done[symbol.name] = ended
-                for interval in intervals:
-                    if TIMEFRAMES[interval] >= self.base:
-                        self._emit(emit, symbol, interval, TIMEFRAMES[interval].floor(int(now)), now, closed=False)
-            if time.monotonic() - saved > 1:
-                saved = time.monotonic()
-                self._save()
-            await asyncio.sleep(0.25)
-
-    def _emit(self, emit: Emit, symbol: Symbol, interval: str, opened: int, now: float, *, closed: bool) -> None:
-        bars = self.klines(symbol, interval, opened * 1000, opened * 1000, 1)
-        if len(bars):
-            row = next(iter(bars.rows()))
-            emit(f"{symbol.name.lower()}@kline_{interval}", kline_message(symbol, interval, row, closed=closed, at=now))
+        derived = Derived(self)
+        saved = time.monotonic()
+        try:
+            while True:
+                derived.publish(emit, wanted())
+                if time.monotonic() - saved > 1:
+                    saved = time.monotonic()
+                    self._save()
+                await asyncio.sleep(0.05)
+        finally:
+            self._save()
 
 
 def so_far(bar: tuple[float, ...], share: float, symbol: Symbol) -> tuple[float, float, float, float, float]:

@@ -10,32 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from marketdata.timeframes import TIMEFRAMES
-from marketdata.venue.market import Market, Symbol, UnknownInterval
+from marketdata.venue.answers import NoSuchCall, Refused, aggregated, answer
+from marketdata.venue.faults import Faults
+from marketdata.venue.market import Market
 
 logger = logging.getLogger(__name__)
 MOST_WAITING = 20_000
+MOST_STREAMS = 1024
+LOOPBACK = {"127.0.0.1", "::1"}
 DEPTHS = {"depth": "depth", "depth@100ms": "depth", "depth@1000ms": "depth"}
-
-
-@dataclass
-class Faults:
-    """What goes wrong on command. Counters are used up one by one."""
-
-    statuses: deque[int] = field(default_factory=deque)  # the next REST answers have these HTTP statuses
-    malformed: int = 0  # so many messages are followed by one that is broken
-    duplicate: int = 0  # so many messages are sent twice
-    drop: dict[str, int] = field(default_factory=dict)  # stream kind ("depth", "trade") → so many are not sent
-    swap: int = 0  # so many messages are sent after their successor
 
 
 class Client:
@@ -44,12 +35,21 @@ class Client:
     def __init__(self, socket: web.WebSocketResponse, market: Market, *, combined: bool) -> None:
         self.socket, self.market, self.combined = socket, market, combined
         self.streams: dict[str, str] = {}  # canonical name → as the client wrote it
-        self.queue: asyncio.Queue[bytes] = asyncio.Queue(MOST_WAITING)
+        self.queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MOST_WAITING)
         self.held: bytes | None = None
 
-    def put(self, text: bytes) -> None:
+    def put(self, text: bytes, delay: float = 0.0) -> None:
         with suppress(asyncio.QueueFull):  # a client this slow notices by the missing ids
-            self.queue.put_nowait(text)
+            self.queue.put_nowait((time.monotonic() + delay, text))
+
+    async def write(self) -> None:
+        """Send what waits, until cancelled or the connection is lost."""
+        with suppress(ConnectionError):
+            while True:
+                due, text = await self.queue.get()
+                if (early := due - time.monotonic()) > 0:
+                    await asyncio.sleep(early)
+                await self.socket.send_str(text.decode())
 
 
 def canonical(stream: str) -> str:
@@ -69,6 +69,7 @@ class VenueServer:
         self.faults = Faults()
         self.allow_faults = allow_faults
         self._tasks: list[asyncio.Task[None]] = []
+        self._weight = (0, 0)
 
     def base_url(self, market: str) -> str:
         return f"http://{self.host}:{self.port}/{market}"
@@ -115,15 +116,18 @@ class VenueServer:
     # -- streams ----------------------------------------------------------------------------------------------
 
     def _fan_out(self, market: Market, stream: str, message: dict[str, Any]) -> None:
+        self._send(market, stream, message)
+        symbol, _, kind = stream.partition("@")
+        if kind == "trade":
+            one = {"e": "aggTrade", "E": message["E"], "s": message["s"]} | aggregated(message)
+            self._send(market, f"{symbol}@aggTrade", one)
+
+    def _send(self, market: Market, stream: str, message: dict[str, Any]) -> None:
         listening = [client for client in self.clients if client.market is market and stream in client.streams]
-        if not listening:
+        faults = self.faults
+        if not listening or faults.dropped(stream):
             return
         text = orjson.dumps(message)
-        faults = self.faults
-        kind = stream.partition("@")[2].partition("_")[0]
-        if faults.drop.get(kind, 0) > 0:
-            faults.drop[kind] -= 1
-            return
         for client in listening:
             wrapped = text
             if client.combined:
@@ -132,27 +136,23 @@ class VenueServer:
                 faults.swap -= 1
                 client.held = wrapped
                 continue
-            client.put(wrapped)
+            for sent in faults.spoil(wrapped, next(iter(market.symbols))):
+                client.put(sent, faults.delay)
             if client.held is not None:
-                client.put(client.held)
+                client.put(client.held, faults.delay)
                 client.held = None
-            if faults.duplicate > 0:
-                faults.duplicate -= 1
-                client.put(wrapped)
-            if faults.malformed > 0:
-                faults.malformed -= 1
-                client.put(MALFORMED[faults.malformed % len(MALFORMED)] % market_symbol(market).encode())
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         market = self._market(request)
-        socket = web.WebSocketResponse(heartbeat=20, compress=False, max_msg_size=1 << 16)
+        # The close timeout is short: a client that does not answer must not hold up our own end.
+        socket = web.WebSocketResponse(timeout=0.3, heartbeat=20, compress=False, max_msg_size=1 << 16)
         await socket.prepare(request)
         client = Client(socket, market, combined=request.path.endswith("/stream"))
         names = request.match_info.get("stream") or request.query.get("streams") or ""
         for name in filter(None, names.split("/")):
             client.streams[canonical(name)] = name
         self.clients.add(client)
-        writer = asyncio.create_task(self._write(client))
+        writer = asyncio.create_task(client.write())
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -162,20 +162,20 @@ class VenueServer:
             writer.cancel()
         return socket
 
-    async def _write(self, client: Client) -> None:
-        with suppress(ConnectionError):
-            while True:
-                text = await client.queue.get()
-                await client.socket.send_str(text.decode())
-
     def _method(self, client: Client, text: str) -> dict[str, Any]:
         try:
             asked = orjson.loads(text)
-            method, number, names = asked["method"], asked.get("id"), asked.get("params", [])
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except orjson.JSONDecodeError:
             return {"error": {"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"}, "id": None}
+        if not isinstance(asked, dict):
+            return {"error": {"code": 2, "msg": "Invalid request: must be an object"}, "id": None}
+        method, number, names = asked.get("method"), asked.get("id"), asked.get("params", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return {"error": {"code": 2, "msg": "Invalid request: params must be an array of stream names"}, "id": number}
         match method:
             case "SUBSCRIBE":
+                if len(client.streams.keys() | {canonical(name) for name in names}) > MOST_STREAMS:
+                    return {"error": {"code": 2, "msg": f"Invalid request: more than {MOST_STREAMS} streams"}, "id": number}
                 client.streams |= {canonical(name): name for name in names}
             case "UNSUBSCRIBE":
                 for name in names:
@@ -188,65 +188,67 @@ class VenueServer:
 
     async def disconnect(self) -> None:
         """Close every client's connection."""
-        for client in list(self.clients):
-            await client.socket.close(code=WSCloseCode.GOING_AWAY, message=b"bye")
+        closing = [client.socket.close(code=WSCloseCode.GOING_AWAY, message=b"bye") for client in self.clients]
+        await asyncio.gather(*closing, return_exceptions=True)
 
     # -- REST -------------------------------------------------------------------------------------------------
 
     @web.middleware
     async def _errors(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        if self.faults.statuses and "/api/" in request.path:
-            status = self.faults.statuses.popleft()
-            headers = {"Retry-After": "1"} if status in (418, 429) else {}
-            return web.json_response({"code": -1003, "msg": "Too many requests."}, status=status, headers=headers)
-        try:
+        if "/api/" not in request.path:
             return await handler(request)
+        weight = {"X-MBX-USED-WEIGHT-1M": str(self._weigh())}
+        if self.faults.statuses:
+            status = self.faults.statuses.popleft()
+            if status in (418, 429):
+                weight["Retry-After"] = "1"
+                body = {
+                    "code": -1003,
+                    "msg": "Too much request weight used; current limit is 6000 request weight per 1 MINUTE.",
+                }
+            else:
+                body = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+            return web.json_response(body, status=status, headers=weight)
+        try:
+            response = await handler(request)
         except Refused as error:
-            return web.json_response({"code": error.code, "msg": error.args[0]}, status=400)
+            return web.json_response({"code": error.code, "msg": error.args[0]}, status=400, headers=weight)
+        except NoSuchCall:
+            raise web.HTTPNotFound from None
+        response.headers.extend(weight)
+        return response
+
+    def _weigh(self) -> int:
+        """Requests of this minute. They are told and not limited: 429 comes on command."""
+        minute = int(time.time() // 60)
+        self._weight = (minute, self._weight[1] + 1 if self._weight[0] == minute else 1)
+        return self._weight[1]
 
     async def _rest(self, request: web.Request) -> web.Response:
-        market = self._market(request)
-        query = request.query
-        match request.match_info["call"]:
-            case "ping":
-                answer: Any = {}
-            case "time":
-                answer = {"serverTime": int(market.now() * 1000)}
-            case "exchangeInfo":
-                answer = exchange_info(market)
-            case "klines":
-                answer = klines(market, self._symbol(market, query), query)
-            case "depth":
-                answer = market.depth(self._symbol(market, query), number(query, "limit", 100, 5000))
-            case "trades" | "historicalTrades":
-                answer = market.recent_trades(self._symbol(market, query), number(query, "limit", 500, 1000))
-            case "ticker/price":
-                answer = [{"symbol": s.name, "price": s.price(market.price(s))} for s in self._symbols(market, query)]
-            case "ticker/24hr":
-                answer = [day(market, symbol) for symbol in self._symbols(market, query)]
-            case "ticker/bookTicker":
-                answer = [book_ticker(market, symbol) for symbol in self._symbols(market, query)]
-            case _:
-                raise web.HTTPNotFound
-        if isinstance(answer, list) and "symbol" in query and request.match_info["call"].startswith("ticker/"):
-            answer = answer[0]
-        return web.Response(body=orjson.dumps(answer), content_type="application/json", headers={"X-MBX-USED-WEIGHT-1M": "1"})
+        body = orjson.dumps(answer(self._market(request), request.match_info["call"], request.query))
+        return web.Response(body=body, content_type="application/json")
 
     async def _info(self, request: web.Request) -> web.Response:
         market = self._market(request)
         return web.json_response(
             {
-                "name": market.name, "mode": market.mode, "label": market.label, "speed": market.speed,
-                "time": int(market.now() * 1000), "symbols": list(market.symbols),
+                "name": market.name, "mode": market.mode, "label": market.label, "source": market.source,
+                "speed": market.speed, "time": int(market.now() * 1000), "symbols": list(market.symbols),
             }
         )  # fmt: skip
 
     async def _set_faults(self, request: web.Request) -> web.Response:
-        for name, value in (await request.json()).items():
-            setattr(self.faults, name, deque(value) if name == "statuses" else value)
+        if request.remote not in LOOPBACK:
+            raise web.HTTPForbidden
+        try:
+            self.faults.change(await request.json())
+        except (ValueError, AttributeError) as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
         return web.json_response({})
 
     async def _disconnect(self, request: web.Request) -> web.Response:
+        if request.remote not in LOOPBACK:
+            raise web.HTTPForbidden
         await self.disconnect()
         return web.json_response({})
 
@@ -255,102 +257,3 @@ class VenueServer:
             return self.markets[request.match_info["market"]]
         except KeyError:
             raise web.HTTPNotFound from None
-
-    def _symbol(self, market: Market, query: Any) -> Symbol:
-        if "symbol" not in query:
-            raise Refused(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
-        try:
-            return market.symbols[query["symbol"]]
-        except KeyError:
-            raise Refused(-1121, "Invalid symbol.") from None
-
-    def _symbols(self, market: Market, query: Any) -> list[Symbol]:
-        return [self._symbol(market, query)] if "symbol" in query else list(market.symbols.values())
-
-
-class Refused(Exception):
-    """An error in Binance's shape."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-MALFORMED = (
-    b'{"e":"trade","E":1,"s":"%b","t":-5,"p":"-1","q":"0","T":1,"m":true}',
-    b'{"e":"trade","E":1,"s":"%b","t":1,"p":"NaN","q":"1","T":1,"m":true}',
-    b'{"e":"kline","s":"%b","k":null}',
-    b'{"e":"depthUpdate","s":"%b"}',
-    b'{"unheard":"of %b"}',
-    b'[1, 2, "%b"]',
-)
-
-
-def market_symbol(market: Market) -> str:
-    return next(iter(market.symbols))
-
-
-def number(query: Any, name: str, default: int | None, most: int | None = None) -> Any:
-    if name not in query:
-        return default
-    try:
-        value = int(query[name])
-    except ValueError:
-        raise Refused(-1100, f"Illegal characters found in parameter '{name}'.") from None
-    return value if most is None else min(value, most)
-
-
-def klines(market: Market, symbol: Symbol, query: Any) -> list[list[Any]]:
-    interval = query.get("interval", "")
-    limit = number(query, "limit", 500, 1000)
-    try:
-        bars = market.klines(symbol, interval, number(query, "startTime", None), number(query, "endTime", None), limit)
-    except UnknownInterval:
-        raise Refused(-1120, "Invalid interval.") from None
-    length = TIMEFRAMES[interval].seconds * 1000
-    return [
-        [
-            opened * 1000, symbol.price(o), symbol.price(h), symbol.price(low), symbol.price(c), symbol.size(v),
-            opened * 1000 + length - 1, symbol.price(v * c), 0, "0", "0", "0",
-        ]
-        for opened, o, h, low, c, v in bars.rows()
-    ]  # fmt: skip
-
-
-def day(market: Market, symbol: Symbol) -> dict[str, Any]:
-    bars = market.klines(symbol, "1h", None, None, 24)
-    first, last = float(bars.open[0]), float(bars.close[-1])
-    return {
-        "symbol": symbol.name, "priceChange": symbol.price(last - first),
-        "priceChangePercent": f"{(last / first - 1) * 100:.3f}", "lastPrice": symbol.price(last),
-        "openPrice": symbol.price(first), "highPrice": symbol.price(float(bars.high.max())),
-        "lowPrice": symbol.price(float(bars.low.min())), "volume": symbol.size(float(bars.volume.sum())),
-        "openTime": int(bars.time[0]) * 1000, "closeTime": int(market.now() * 1000),
-    }  # fmt: skip
-
-
-def book_ticker(market: Market, symbol: Symbol) -> dict[str, Any]:
-    book = market.depth(symbol, 1)
-    bid, ask = (book[side][0] if book[side] else ["0", "0"] for side in ("bids", "asks"))
-    return {"symbol": symbol.name, "bidPrice": bid[0], "bidQty": bid[1], "askPrice": ask[0], "askQty": ask[1]}
-
-
-def exchange_info(market: Market) -> dict[str, Any]:
-    def one(symbol: Symbol) -> dict[str, Any]:
-        tick, lot = symbol.price(10**-symbol.price_decimals), symbol.size(10**-symbol.size_decimals)
-        return {
-            "symbol": symbol.name, "status": "TRADING", "baseAsset": symbol.base, "baseAssetPrecision": 8,
-            "quoteAsset": symbol.quote, "quotePrecision": 8, "quoteAssetPrecision": 8,
-            "orderTypes": ["LIMIT", "MARKET"], "isSpotTradingAllowed": True, "isMarginTradingAllowed": False,
-            "permissions": ["SPOT"], "permissionSets": [["SPOT"]],
-            "filters": [
-                {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00", "tickSize": tick},
-                {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000000.0", "stepSize": lot},
-                {"filterType": "NOTIONAL", "minNotional": "5.00", "applyMinToMarket": True, "avgPriceMins": 5},
-            ],
-        }  # fmt: skip
-
-    return {
-        "timezone": "UTC", "serverTime": int(market.now() * 1000), "rateLimits": [], "exchangeFilters": [],
-        "symbols": [one(symbol) for symbol in market.symbols.values()],
-    }  # fmt: skip

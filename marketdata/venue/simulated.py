@@ -10,23 +10,32 @@ where it stopped.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import orjson
 
 from marketdata.bars import Bars
 from marketdata.timeframes import Timeframe
-from marketdata.venue.market import CatchingUp, Emit, Market, Now, State, Symbol, kline_message
+from marketdata.venue.derived import Derived
+from marketdata.venue.market import CatchingUp, Emit, Market, Now, State, Symbol
+from marketdata.venue.matching import Happened, Matching
 
 STEP = 0.5  # seconds of the venue's time between two rounds of orders
 HISTORY_DAYS = 45
 LEVELS = 25
+MINUTE = 60
+COLUMNS = 5
+MOST_RECENT = 1000
+UNSAVED = 2.0  # seconds of ours that a kill may cost: the state is written every second
+LEAP = 10_000  # ids that are left out after a kill, so that none is used twice
+LONGEST_SLEEP = 600  # seconds of the venue's time; after a longer pause nobody has traded meanwhile
 PAIRS = (  # symbol, first price, typical trade, correlation with the common factor
     (Symbol("BTC", "USDT", 2, 5), 60_000.0, 0.02, 0.9),
     (Symbol("ETH", "USDT", 2, 4), 2_600.0, 0.4, 0.85),
@@ -38,74 +47,8 @@ VOLATILITY = 0.6 / math.sqrt(365 * 86400)  # of a second: 60 % a year
 OMEGA, ALPHA, BETA = 0.03, 0.09, 0.88  # GARCH(1,1) of the variance relative to its mean, by minutes
 
 
-class Happened(NamedTuple):
-    """One match: the resting order's price, the size, and whether the buyer rested."""
-
-    price: int
-    size: float
-    buyer_is_maker: bool
-
-
-class Matching:
-    """Price-time priority on whole ticks. Sizes are rounded to ``decimals`` by whoever sends them."""
-
-    def __init__(self, decimals: int) -> None:
-        self.decimals = decimals
-        self.bids: dict[int, deque[list[float]]] = {}
-        self.asks: dict[int, deque[list[float]]] = {}
-        self.touched: set[tuple[str, int]] = set()
-
-    def best_bid(self) -> int | None:
-        return max(self.bids, default=None)
-
-    def best_ask(self) -> int | None:
-        return min(self.asks, default=None)
-
-    def limit(self, side: str, price: int, size: float) -> list[Happened]:
-        """Match what crosses, rest what is left."""
-        happened, left = self._match(side, size, price)
-        if left > 0:
-            book = self.bids if side == "buy" else self.asks
-            book.setdefault(price, deque()).append([left])
-            self.touched.add(("b" if side == "buy" else "a", price))
-        return happened
-
-    def market(self, side: str, size: float) -> list[Happened]:
-        return self._match(side, size, None)[0]
-
-    def _match(self, side: str, size: float, limit: int | None) -> tuple[list[Happened], float]:
-        book, mark = (self.asks, "a") if side == "buy" else (self.bids, "b")
-        happened = []
-        while size > 0 and book:
-            price = min(book) if side == "buy" else max(book)
-            if limit is not None and (price > limit if side == "buy" else price < limit):
-                break
-            queue = book[price]
-            resting = queue[0]
-            done = min(size, resting[0])
-            size = round(size - done, self.decimals)
-            resting[0] = round(resting[0] - done, self.decimals)
-            if resting[0] <= 0:
-                queue.popleft()
-                if not queue:
-                    del book[price]
-            self.touched.add((mark, price))
-            happened.append(Happened(price, done, side == "sell"))
-        return happened, size
-
-    def drop(self, mark: str, price: int) -> None:
-        """Cancel everything that rests at a price."""
-        book = self.bids if mark == "b" else self.asks
-        if book.pop(price, None) is not None:
-            self.touched.add((mark, price))
-
-    def size_at(self, mark: str, price: int) -> float:
-        queue = (self.bids if mark == "b" else self.asks).get(price)
-        return round(sum(order[0] for order in queue), self.decimals) if queue else 0.0
-
-
 class Pair:
-    """One pair's book, process and bars."""
+    """One pair's book, process and bars since the first start; minutes lie one after the other without a hole."""
 
     def __init__(self, symbol: Symbol, typical: float, correlation: float) -> None:
         self.symbol, self.typical, self.correlation = symbol, typical, correlation
@@ -115,53 +58,96 @@ class Pair:
         self.variance = 1.0
         self.trade_id = 0
         self.update = 1
-        self.minutes: dict[int, list[float]] = {}  # time → open, high, low, close, volume, count
         self.history = Bars.empty()
+        self.closed = array("d")  # open, high, low, close, volume of each minute since the history's end
+        self.forming: list[float] | None = None  # the same of the minute that runs; None until somebody trades
+        self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
+
+    @property
+    def begin(self) -> int:
+        """Where the minutes of our own begin, epoch seconds."""
+        return int(self.history.time[-1]) + MINUTE
+
+    @property
+    def open_minute(self) -> int:
+        return self.begin + len(self.closed) // COLUMNS * MINUTE
+
+    @property
+    def last(self) -> float:
+        """The last price."""
+        if self.forming is not None:
+            return self.forming[3]
+        return self.closed[-2] if self.closed else float(self.history.close[-1])
+
+    def end_minute(self) -> list[float]:
+        """Close the minute that runs: flat where nobody traded."""
+        row = self.forming or [self.last] * 4 + [0.0]
+        self.closed.extend(row)
+        self.forming = None
+        return row
+
+    def minutes(self, first: int, last: int) -> Bars:
+        """Closed and forming minutes that open in ``[first, last)``."""
+        start = max(0, -(-(first - self.begin) // MINUTE))
+        end = max(start, -(-(last - self.begin) // MINUTE))
+        table = np.array(self.closed[start * COLUMNS : end * COLUMNS]).reshape(-1, COLUMNS)
+        if self.forming is not None and start * MINUTE <= self.open_minute - self.begin < end * MINUTE:
+            table = np.vstack([table, self.forming])
+        times = self.begin + MINUTE * np.arange(start, start + len(table), dtype=np.int64)
+        return Bars(times, *(np.ascontiguousarray(table[:, column]) for column in range(COLUMNS)))
 
 
 class SimulatedMarket(Market):
     name = "simulated"
     mode = "simulated"
+    source = "a matching engine with random orders; no real price is in it"
 
     def __init__(
         self, *, seed: int = 7, speed: float = 10.0, lead: float = 12 * 3600, state: Path | None = None, now: Now = time.time
     ) -> None:
-        self.seed, self.speed = seed, speed
-        self.label = f"Simulated order flow, seed {seed}, at {speed:g}×"
-        self.folder = state
         self.state = State(state, self.name)
+        self.path = None if state is None else state / "simulated-minutes.jsonl"
         kept = self.state.read()
-        self.began = int(kept.get("began") or (now() - lead) // 86400 * 86400)
-        start = max(float(kept.get("time") or now() - lead), float(self.began))
-        if kept:
-            start = (start // 60 + 1) * 60  # the minute that was cut off is lost; nothing is made up for it
-        self.clock = CatchingUp(start, speed, now)
-        self.at = start
+        if "pairs" not in kept:
+            kept = {}
+        self.seed, self.speed = int(kept.get("seed", seed)), speed  # a venue's past is of the seed that it began with
+        self.label = f"Simulated order flow, seed {self.seed}, at {speed:g}×"
+        self.drawn: int = kept.get("drawn") or HISTORY_DAYS * 1440
+        self.began: int = kept.get("began") or int(now() - lead) // MINUTE * MINUTE
+        start = float(kept.get("time", self.began))
+        unclean = bool(kept) and not kept["clean"]
+        if unclean:
+            start = max(start, min(start + UNSAVED * speed, now()))
         self.pairs = {s.name: Pair(s, typical, correlation) for s, _, typical, correlation in PAIRS}
         self.symbols = {name: pair.symbol for name, pair in self.pairs.items()}
-        self._draw_history(start)
-        self._load()
+        self._draw_history()
+        if kept:
+            self._load_minutes()
+        elif self.path is not None:
+            self.path.unlink(missing_ok=True)  # minutes of a past that nobody remembers
+        for name, pair in self.pairs.items():
+            self._restore(pair, kept.get("pairs", {}).get(name, {}), LEAP if unclean else 1)
+        self.at = max(start, *(pair.open_minute for pair in self.pairs.values()))
+        self.clock = CatchingUp(self.at, speed, now)
+        self._end_minutes(self.at)
         # Its own stream of random numbers for each start, so that a restart does not repeat the flow before it.
-        self.random = np.random.default_rng([seed, int(start)])
-        self.state.write({"began": self.began, "time": start, "seed": seed})
-        self._closed: list[tuple[Pair, int]] = []
+        self.random = np.random.default_rng([self.seed, int(self.at)])
+        self._save(clean=False)
 
     def now(self) -> float:
-        return self.clock.now()
+        """The venue's clock stands where its orders are, so that what it says of the past is final."""
+        return self.at
 
     # -- the past ---------------------------------------------------------------------------------------------
 
-    def _draw_history(self, until: float) -> None:
+    def _draw_history(self) -> None:
         """Minute bars from HISTORY_DAYS before the first start up to it, the same for the same seed."""
-        random = np.random.default_rng(self.seed)
-        first = self.began - HISTORY_DAYS * 86400
-        count = int((until - first) // 60) if not self.state.read() else int(self.state.read().get("history", 0))
-        count = count or int((until - first) // 60)
-        self.drawn = count
+        random, count = np.random.default_rng(self.seed), self.drawn
+        times = self.began - MINUTE * np.arange(count, 0, -1, dtype=np.int64)
         common = shocks(random, count)
         for (_, price, typical, correlation), pair in zip(PAIRS, self.pairs.values(), strict=True):
             own = shocks(random, count)
-            returns = (correlation * common + math.sqrt(1 - correlation**2) * own) * VOLATILITY * math.sqrt(60)
+            returns = (correlation * common + math.sqrt(1 - correlation**2) * own) * VOLATILITY * math.sqrt(MINUTE)
             close = price * np.exp(np.cumsum(returns - returns.mean()))
             close = np.maximum(np.round(close / pair.tick), 1) * pair.tick
             open_ = np.r_[price, close[:-1]]
@@ -169,31 +155,47 @@ class SimulatedMarket(Market):
             high = np.ceil(np.maximum(open_, close) * (1 + reach[0]) / pair.tick) * pair.tick
             low = np.maximum(np.floor(np.minimum(open_, close) * (1 - reach[1]) / pair.tick), 1) * pair.tick
             volume = np.round(random.gamma(2.0, typical * 8, count) * (1 + np.abs(returns) * 400), pair.symbol.size_decimals)
-            times = first + 60 * np.arange(count, dtype=np.int64)
-            decimals = pair.symbol.price_decimals
-            pair.history = Bars(times, *(np.round(column, decimals) for column in (open_, high, low, close)), volume)
+            table = np.round(np.stack([open_, high, low, close]), pair.symbol.price_decimals)
+            pair.history = Bars(times, table[0], table[1], table[2], table[3], volume)
             pair.fair = float(close[-1])
 
-    def _file(self) -> Path | None:
-        return None if self.folder is None else self.folder / "simulated.jsonl"
-
-    def _load(self) -> None:
-        path = self._file()
-        if path is None or not path.exists():
+    def _load_minutes(self) -> None:
+        """What was traded before: one line a minute, all pairs in it."""
+        if self.path is None or not self.path.exists():
             return
-        with path.open() as lines:
-            for line in lines:
-                try:
-                    name, opened, *row = json.loads(line)
-                except ValueError:
-                    continue  # cut off by a kill
-                self.pairs[name].minutes[opened] = row
-        for pair in self.pairs.values():
-            if pair.minutes:
-                last = max(pair.minutes)
-                pair.fair = pair.minutes[last][3]
-                pair.trade_id = int(sum(row[5] for row in pair.minutes.values()))
-                pair.update = 1 + 10_000 * (last - self.began) // 60
+        text = self.path.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if len(whole) < len(text):  # a line that a kill cut off would spoil the next one
+            with self.path.open("r+b") as file:
+                file.truncate(len(whole))
+        for line in whole.splitlines():
+            opened, rows = orjson.loads(line)
+            for name, pair in self.pairs.items():
+                while pair.open_minute < opened:
+                    pair.end_minute()
+                pair.closed.extend(rows[name])
+
+    def _restore(self, pair: Pair, kept: dict[str, Any], leap: int) -> None:
+        if not kept:
+            return
+        pair.fair, pair.variance = kept["fair"], kept["variance"]
+        pair.trade_id, pair.update = kept["trade"] + leap - 1, kept["update"] + leap
+        if kept["minute"] == pair.open_minute:  # else it was closed after the state was written
+            pair.forming = kept["forming"]
+
+    def _save(self, *, clean: bool) -> None:
+        self.state.write(
+            {
+                "began": self.began, "drawn": self.drawn, "seed": self.seed, "time": self.at, "clean": clean,
+                "pairs": {
+                    name: {
+                        "fair": pair.fair, "variance": pair.variance, "trade": pair.trade_id, "update": pair.update,
+                        "minute": pair.open_minute, "forming": pair.forming,
+                    }
+                    for name, pair in self.pairs.items()
+                },
+            }
+        )  # fmt: skip
 
     def begin(self, symbol: Symbol) -> int:
         return int(self.pairs[symbol.name].history.time[0])
@@ -202,15 +204,13 @@ class SimulatedMarket(Market):
         pair = self.pairs[symbol.name]
         first, last = np.searchsorted(pair.history.time, [start, end])
         old = pair.history[int(first) : int(last)]
-        begin = int(pair.history.time[-1]) + 60
-        minutes = range(max(start, begin) // 60 * 60, min(end, int(self.at) + 1), 60)
-        new = Bars.of((opened, *pair.minutes[opened][:5]) for opened in minutes if opened in pair.minutes)
-        return Bars(*(np.concatenate(pair_) for pair_ in zip(old.columns, new.columns, strict=True)))
+        new = pair.minutes(start, end)
+        return Bars(*(np.concatenate(both) for both in zip(old.columns, new.columns, strict=True)))
 
     # -- the flow ---------------------------------------------------------------------------------------------
 
-    def step(self, at: float) -> list[tuple[Pair, Happened]]:
-        """One round of orders in every pair at the venue's time ``at``; returns the trades in order."""
+    def step(self) -> list[tuple[Pair, Happened]]:
+        """One round of orders in every pair; returns the trades in order."""
         common = float(self.random.standard_t(4)) / math.sqrt(2)
         trades: list[tuple[Pair, Happened]] = []
         for pair in self.pairs.values():
@@ -224,7 +224,7 @@ class SimulatedMarket(Market):
             pair.variance = min(max(pair.variance, 0.2), 25.0)
             pair.fair *= math.exp(VOLATILITY * math.sqrt(pair.variance * STEP) * shock)
             for happened in self._round(pair):
-                self._count(pair, happened, at)
+                self._count(pair, happened)
                 trades.append((pair, happened))
         return trades
 
@@ -258,64 +258,68 @@ class SimulatedMarket(Market):
         size = float(self.random.lognormal(-0.4, 0.9)) * pair.typical * scale
         return max(round(size, pair.symbol.size_decimals), 10.0**-pair.symbol.size_decimals)
 
-    def _count(self, pair: Pair, happened: Happened, at: float) -> None:
-        price = round(happened.price * pair.tick, pair.symbol.price_decimals)
-        opened = int(at) // 60 * 60
-        row = pair.minutes.get(opened)
+    def _count(self, pair: Pair, happened: Happened) -> None:
+        price, row = self._price(pair, happened), pair.forming
         if row is None:
-            pair.minutes[opened] = [price, price, price, price, happened.size, 1]
+            pair.forming = [price, price, price, price, happened.size]
         else:
             row[1], row[2], row[3] = max(row[1], price), min(row[2], price), price
             row[4] = round(row[4] + happened.size, pair.symbol.size_decimals)
-            row[5] += 1
+
+    @staticmethod
+    def _price(pair: Pair, happened: Happened) -> float:
+        return round(happened.price * pair.tick, pair.symbol.price_decimals)
 
     # -- publishing -------------------------------------------------------------------------------------------
 
     async def run(self, emit: Emit, wanted: Callable[[], set[str]]) -> None:
-        saved = 0.0
-        while True:
-            now = self.now()
-            if now - self.at > 600:  # we were asleep: do not rush through hours
-                self.at = now
-            while self.at + STEP <= now:
-                before = int(self.at) // 60
-                self.at += STEP
-                if int(self.at) // 60 > before:
-                    self._end_minute(before * 60, emit, wanted())
-                for pair, happened in self.step(self.at):
-                    self._emit_trade(emit, pair, happened)
-            for pair in self.pairs.values():
-                self._emit_book(emit, pair)
-            if time.monotonic() - saved > 1:
-                saved = time.monotonic()
-                self.state.write({"began": self.began, "time": self.at, "seed": self.seed, "history": self.drawn})
-            await asyncio.sleep(0.05)
+        derived = Derived(self)
+        saved = time.monotonic()
+        try:
+            while True:
+                self.advance(self.clock.now(), emit)
+                derived.publish(emit, wanted())
+                if time.monotonic() - saved > 1:
+                    saved = time.monotonic()
+                    self._save(clean=False)
+                await asyncio.sleep(0.05)
+        finally:
+            self._save(clean=True)
 
-    def _end_minute(self, opened: int, emit: Emit, streams: set[str]) -> None:
-        path = self._file()
-        lines = []
+    def advance(self, until: float, emit: Emit) -> None:
+        """Let the market run to the venue's time ``until`` and publish its trades, then each book's change."""
+        if until - self.at > LONGEST_SLEEP:
+            self.at = until
+            self._end_minutes(until)
+        while self.at + STEP <= until:
+            self.at += STEP
+            self._end_minutes(self.at)
+            for pair, happened in self.step():
+                self._emit_trade(emit, pair, happened)
         for pair in self.pairs.values():
-            row = pair.minutes.get(opened)
-            if row is None:  # nobody traded
-                last = pair.minutes.get(opened - 60) or [0, 0, 0, float(pair.history.close[-1])]
-                row = pair.minutes[opened] = [last[3]] * 4 + [0.0, 0]
-            lines.append(json.dumps([pair.symbol.name, opened, *row]))
-            stream = f"{pair.symbol.name.lower()}@kline_1m"
-            if stream in streams:
-                emit(stream, kline_message(pair.symbol, "1m", (opened, *row), closed=True, at=self.at))
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as file:
-                file.write("\n".join(lines) + "\n")
+            self._emit_book(emit, pair)
+
+    def _end_minutes(self, until: float) -> None:
+        """Close and keep every minute that has ended by ``until``."""
+        lines = []
+        opened = next(iter(self.pairs.values())).open_minute
+        while opened + MINUTE <= until:
+            lines.append(orjson.dumps([opened, {name: pair.end_minute() for name, pair in self.pairs.items()}]))
+            opened += MINUTE
+        if lines and self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.write(b"\n".join(lines) + b"\n")
 
     def _emit_trade(self, emit: Emit, pair: Pair, happened: Happened) -> None:
         pair.trade_id += 1
         at = int(self.at * 1000)
         message = {
             "e": "trade", "E": at, "s": pair.symbol.name, "t": pair.trade_id,
-            "p": pair.symbol.price(happened.price * pair.tick), "q": pair.symbol.size(happened.size), "T": at,
+            "p": pair.symbol.price(self._price(pair, happened)), "q": pair.symbol.size(happened.size), "T": at,
             "m": happened.buyer_is_maker, "M": True,
         }  # fmt: skip
+        pair.recent.append(message)
         emit(f"{pair.symbol.name.lower()}@trade", message)
 
     def _emit_book(self, emit: Emit, pair: Pair) -> None:
@@ -353,6 +357,9 @@ class SimulatedMarket(Market):
             "bids": side("b", sorted(engine.bids, reverse=True)),
             "asks": side("a", sorted(engine.asks)),
         }
+
+    def recent_trades(self, symbol: Symbol, limit: int) -> list[dict[str, Any]]:
+        return list(self.pairs[symbol.name].recent)[-limit:]
 
 
 def shocks(random: np.random.Generator, count: int) -> np.ndarray:
