@@ -1,8 +1,15 @@
-"""Pages that belong to no app: the landing page, the licences and the health checks."""
+"""Pages that belong to no app: the landing page, the licences, the health checks and what is shown when something fails."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.views import defaults
 from django.views.generic import TemplateView
 
+from clusterx.api.problems import problem_response
 from clusterx.observability import health
 
 urlpatterns = [
@@ -12,3 +19,30 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
 ]
+
+
+# Django's own pages (400.html, 403.html, 500.html), and problems where a program asked. An unknown address under /api/ needs no
+# such function: the API's own addresses end in one that takes everything.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _of_the_api(request):
+        return problem_response(400, "invalid", "The request could not be read.")
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _of_the_api(request):
+        return problem_response(403, "permission-denied", "You may not do that.")
+    return defaults.permission_denied(request, exception)
+
+
+def server_error(request: HttpRequest, *more: Any) -> HttpResponse:
+    if _of_the_api(request):
+        detail = "Something broke here; it has been recorded under the number in X-Request-ID."
+        return problem_response(500, "internal-error", detail)
+    return defaults.server_error(request)
+
+
+def _of_the_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -91,7 +91,7 @@ INSTALLED_APPS = [
     "marketplace",
 ]
 MIDDLEWARE = [
-    "clusterx.accounts.middleware.PlainTextMiddleware",
+    "clusterx.observability.requests.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -104,7 +104,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "clusterx.accounts.middleware.SessionActivityMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "clusterx.accounts.middleware.DisplaySettingsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -356,6 +356,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # -- what we see of it ----------------------------------------------------------------------------------------
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # for a scraper on another machine; empty: none may
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -370,5 +371,6 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         "ccxt": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "clusterx.requests": {"level": "DEBUG" if PRODUCTION else "WARNING"},
     },
 }

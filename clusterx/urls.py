@@ -3,6 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+handler400 = "clusterx.pages.bad_request"
+handler403 = "clusterx.pages.permission_denied"
+handler500 = "clusterx.pages.server_error"
+
 urlpatterns = [
     path("", include("clusterx.pages")),
     path("accounts/", include("clusterx.accounts.urls")),

@@ -70,8 +70,6 @@ async function options() {
       splitting: true,
       chunkNames: "chunks/[name]-[hash]",
     },
-    // Runs before the first paint, so it is no module.
-    { ...shared, entryPoints: [path.join(here, "src/js/first-paint.js")], outdir: path.join(dist, "js"), format: "iife" },
     { ...shared, entryPoints: [path.join(here, "src/css/app.css")], outdir: path.join(dist, "css"), target: ["chrome115", "firefox117", "safari16.5"] },
   ];
 }

@@ -15,7 +15,7 @@ CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY", "CAD", "AUD", "USDT", "BTC")
 
 
 class DisplayForm(forms.ModelForm):
-    time_zone = forms.ChoiceField(label=_("Time zone"))
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
     language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("As my browser")), *settings.LANGUAGES])
     base_currency = forms.ChoiceField(label=_("Base currency"), choices=[(code, code) for code in CURRENCIES])
 
@@ -28,7 +28,7 @@ class DisplayForm(forms.ModelForm):
         zones = sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone or zone == "UTC")
         field = self.fields["time_zone"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(zone, zone.replace("_", " ")) for zone in zones]
+        field.choices = [("", _("As my device")), *((zone, zone.replace("_", " ")) for zone in zones)]
 
 
 class TokenForm(forms.Form):

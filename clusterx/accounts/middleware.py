@@ -1,12 +1,24 @@
-"""A signed-in person's language and time zone, for the length of a request."""
+"""A signed-in person's language, time zone and sessions, for the length of a request."""
 
 from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from allauth.usersessions.middleware import UserSessionsMiddleware
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
+
+SEEN_EVERY = 60
+
+
+def zone_of(name: str) -> zoneinfo.ZoneInfo:
+    """UTC for a zone that this machine does not know (any more)."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return zoneinfo.ZoneInfo("UTC")
 
 
 class DisplaySettingsMiddleware:
@@ -17,26 +29,21 @@ class DisplaySettingsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
-        zone = "UTC"
-        if user.is_authenticated:
-            zone = user.time_zone
-            if user.language:
-                translation.activate(user.language)
-                request.LANGUAGE_CODE = user.language  # type: ignore[attr-defined]
-        try:
-            with timezone.override(zoneinfo.ZoneInfo(zone)):
-                return self.get_response(request)
-        except zoneinfo.ZoneInfoNotFoundError:
+        if not user.is_authenticated:
+            return self.get_response(request)
+        if user.language:
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = user.language  # type: ignore[attr-defined]
+        with timezone.override(zone_of(user.time_zone)):
             return self.get_response(request)
 
 
-class PlainTextMiddleware:
-    """Refuses NUL characters in the address: PostgreSQL cannot hold them, and no page means them."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+class SessionActivityMiddleware(UserSessionsMiddleware):
+    """Notes when and from where a session was last used: once a minute, where allauth's own writes at every request."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-            return HttpResponseBadRequest("An address must not hold NUL characters.", content_type="text/plain")
+        key = request.session.session_key
+        if key and request.user.is_authenticated and cache.add(f"seen:{key}", 1, SEEN_EVERY):
+            response: HttpResponse = super().__call__(request)
+            return response
         return self.get_response(request)

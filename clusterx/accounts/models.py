@@ -47,7 +47,8 @@ class User(AbstractUser):
     name = models.CharField(_("name"), max_length=80, blank=True)
     theme = models.CharField(_("theme"), max_length=8, choices=Theme.choices, default=Theme.AUTO)
     palette = models.CharField(_("colours for up and down"), max_length=12, choices=Palette.choices, default=Palette.STANDARD)
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    # Empty is the device's own zone: scripts know it, and until they run times are in UTC.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     language = models.CharField(_("language"), max_length=8, blank=True)
     base_currency = models.CharField(_("base currency"), max_length=8, default="USD")
 

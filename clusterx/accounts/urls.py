@@ -6,6 +6,7 @@ from clusterx.accounts import views
 
 urlpatterns = [
     path("settings/", views.display, name="settings-display"),
+    path("settings/language/", views.language, name="settings-language"),
     path("settings/tokens/", views.tokens, name="settings-tokens"),
     path("settings/tokens/<uuid:public_id>/revoke/", views.revoke_token, name="settings-revoke-token"),
     path("", include("allauth.urls")),

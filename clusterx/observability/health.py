@@ -10,7 +10,8 @@ import redis
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -67,10 +68,15 @@ def readyz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, for staff and for this machine: a scraper beside us needs no password, the proxy never asks for it."""
-    if not (_from_here(request) or (request.user.is_authenticated and request.user.is_staff)):
-        return HttpResponse(status=404)
+    """Prometheus text for staff, for this machine, and for whoever shows METRICS_TOKEN; to others there is no such page."""
+    if not (_from_here(request) or _with_token(request) or (request.user.is_authenticated and request.user.is_staff)):
+        raise Http404
     return HttpResponse(prometheus_client.generate_latest(), content_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+
+def _with_token(request: HttpRequest) -> bool:
+    shown = request.META.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(shown, settings.METRICS_TOKEN)
 
 
 def _from_here(request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-// Theme and palette of this device.
+// Theme and palette of this device: a cookie, so that the server writes the page in the right colours at once.
 
 const root = document.documentElement;
 
@@ -16,11 +16,7 @@ export function startTheme() {
       const chosen = event.target.closest?.(`[data-set-${name}]`)?.getAttribute(`data-set-${name}`);
       if (!chosen) continue;
       root.dataset[name] = chosen;
-      try {
-        localStorage.setItem(name, chosen);
-      } catch {
-        // Storage is off: it holds for this page.
-      }
+      document.cookie = `${name}=${chosen}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
       mark();
     }
   });
