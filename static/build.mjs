@@ -101,11 +101,14 @@ async function build() {
   results.forEach(weigh);
   if (check) return;
   await rm(path.join(dist, "js"), { recursive: true, force: true });
-  for (const file of results.flatMap((result) => result.outputFiles)) {
+  const files = results.flatMap((result) => result.outputFiles);
+  files.push({ path: path.join(dist, "icons.svg"), contents: Buffer.from(icons) });
+  for (const file of files) {
     await mkdir(path.dirname(file.path), { recursive: true });
     await writeFile(file.path, file.contents);
+    // WhiteNoise sends the copy beside it to browsers that take it, before anything was collected too.
+    await writeFile(`${file.path}.gz`, gzipSync(file.contents, { level: 9 }));
   }
-  await writeFile(path.join(dist, "icons.svg"), icons);
 }
 
 if (watch) {

@@ -68,7 +68,7 @@ let newest = Number(activity?.dataset.newest ?? 0);
 function tell(event) {
   if (event.sequence <= newest) return;
   newest = event.sequence;
-  if (event.type !== "account-created" && document.hidden === false && ["bad", "warn"].includes(event.tone)) toast(event.text, event.tone);
+  if (!document.hidden && ["bad", "warn"].includes(event.tone)) toast(event.text, event.tone);
   if (!activity) return;
   activity.querySelector("[data-empty]")?.remove();
   activity.prepend(element("li", { class: `activity-item ${event.tone}`, "data-sequence": event.sequence }, element("p", {}, event.text), element("span", { class: "small muted" }, timeElement(event.at))));
