@@ -19,12 +19,14 @@ export function startFeed() {
   };
 
   stream.onState((state) => {
-    clearTimeout(late);
     if (state === "open") {
+      clearTimeout(late);
+      late = 0;
       document.body.dataset.stream = "open";
       banner.hidden = true;
     } else if (state === "offline") {
-      late = setTimeout(() => {
+      // Counted from the first failure: every attempt that fails says "offline" again.
+      late ||= setTimeout(() => {
         document.body.dataset.stream = "offline";
         show("offline", say("offline"));
         banner.querySelector("[data-banner-text]").textContent = say("offline-text");

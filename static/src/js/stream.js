@@ -6,8 +6,9 @@
 const PING_EVERY = 20_000;
 const SILENT_AFTER = 45_000;
 const FIRST_WAIT = 500;
-const LONGEST_WAIT = 30_000;
-const TOO_MANY = 4429;
+const LONGEST_WAIT = 12_000;
+const TOO_MANY = 4429; // close code; whoever has too many connections waits longer
+const TOO_MANY_WAIT = 30_000;
 
 export class Stream {
   #url;
@@ -88,7 +89,7 @@ export class Stream {
       this.#socket = null;
       this.#become("offline");
       this.#attempt += 1;
-      const ceiling = event.code === TOO_MANY ? LONGEST_WAIT : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempt);
+      const ceiling = event.code === TOO_MANY ? TOO_MANY_WAIT : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempt);
       // Full jitter: after a restart of the server, a thousand pages must not come back in one second.
       this.#retry = setTimeout(() => this.#connect(), ceiling / 4 + Math.random() * ceiling * 0.75);
     };
