@@ -26,8 +26,9 @@ class PlatformAdminSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """There is one way to sign in, with its limits on guessing; this site only says what is missing."""
         user = request.user
+        back = urlencode({"next": request.GET.get("next") or reverse("admin:index")})  # allauth takes none of another site
         if not user.is_authenticated:
-            return redirect(f"{reverse('account_login')}?{urlencode({'next': request.GET.get('next', request.path)})}")
+            return redirect(f"{reverse('account_login')}?{back}")
         if not (user.is_active and user.is_staff):
             messages.error(request, _("This part is for staff."))
             return redirect("home")
@@ -35,9 +36,9 @@ class PlatformAdminSite(AdminSite):
             messages.warning(request, _("The staff site asks for a second factor. Set one up first."))
             return redirect("mfa_index")
         messages.warning(request, _("The staff site asks you to confirm with your second factor."))
-        return redirect(f"{reverse('mfa_reauthenticate')}?{urlencode({'next': reverse('admin:index')})}")
+        return redirect(f"{reverse('mfa_reauthenticate')}?{back}")
 
 
 def with_second_factor(request: HttpRequest) -> bool:
     """Whether a second factor was used in this session: having one is not enough."""
-    return any(record.get("method") == "mfa" for record in get_authentication_records(request))
+    return any(record.get("method") == "mfa" for record in get_authentication_records(request, request.user))

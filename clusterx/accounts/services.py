@@ -40,6 +40,11 @@ class TokenNews:
     scope: str
 
 
+def stream_of(user: User) -> str:
+    """Where the event log keeps what happens to a person's account."""
+    return f"user/{user.public_id}"
+
+
 def digest_of(raw: str) -> str:
     # A token is 32 random bytes: a plain hash cannot be guessed backwards, and must be fast at every request.
     return hashlib.sha256(raw.encode()).hexdigest()
@@ -92,7 +97,7 @@ def token_of(raw: str, *, at: datetime) -> ApiToken | None:
 
 def _tell(type: str, token: ApiToken, at: datetime) -> None:
     payload = TokenNews(str(token.public_id), token.name, token.scope)
-    log.append(stream=f"user/{token.user.public_id}", type=type, payload=payload, actor=token.user, at=at)
+    log.append(stream=stream_of(token.user), type=type, payload=payload, actor=token.user, at=at)
 
 
 @transaction.atomic

@@ -17,8 +17,8 @@ from clusterx.accounts.services import token_in, token_of
 class SocketAuthentication:
     """Wraps the socket's application.
 
-    A browser says which site a script comes from (``Origin``) and sends the person's cookie along whatever that site is: so only
-    our own pages may connect with a cookie. A program says no origin, and its cookies are not looked at: it shows a token.
+    A browser says which site a script comes from (``Origin``) and sends the person's cookie along whatever that site is: so
+    only our own pages may connect with a cookie. A program says no origin, and its cookies are not looked at: it shows a token.
     """
 
     def __init__(self, application: Any) -> None:

@@ -175,7 +175,9 @@ def cursor(position: str) -> str:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("made_up", ["x", "%ff", "A" * 4000, *map(cursor, ("abc", "1e999", "9" * 400, "-1", "2024-13-01", "%00"))])
+@pytest.mark.parametrize(
+    "made_up", ["x", "%ff", "A" * 4000, *map(cursor, ("abc", "1e999", "9" * 400, "-1", "2024-13-01", "%00"))]
+)
 def test_no_cursor_breaks_a_list(api: APIClient, made_up: str) -> None:
     account = AccountFactory(owner__email="other@example.com")
     for path in ("/api/v1/orders/", "/api/v1/accounts/", "/api/v1/positions/", f"/api/v1/accounts/{account.public_id}/"):

@@ -82,7 +82,7 @@ def test_a_name_belongs_to_one_type() -> None:
 
 
 def test_reading_what_nobody_registered_says_so() -> None:
-    with pytest.raises(log.UnknownPayload, match="nobody.knows version 1"):
+    with pytest.raises(log.UnknownPayload, match=r"nobody\.knows version 1"):
         log.read(Event(type="nobody.knows", version=1, payload={}))
 
 
