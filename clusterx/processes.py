@@ -22,7 +22,7 @@ def web(host: str = "127.0.0.1", port: int = 8000) -> Process:
         "web",
         (
             sys.executable, "-m", "daphne", "-v", "0", "-b", host, "-p", str(port), "--no-server-name", "--proxy-headers",
-            "--application-close-timeout", "5", "clusterx.asgi:application",
+            "--application-close-timeout", "5", "--websocket_connect_timeout", "20", "clusterx.asgi:application",
         ),
     )  # fmt: skip
 

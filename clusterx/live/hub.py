@@ -1,8 +1,9 @@
 """The hub of one web process: hears Redis once for everybody, and writes each client one frame at a time.
 
-Redis is subscribed to a channel only while somebody here listens to it. Messages reach a client in order. When they come
-faster than frames go out (20 a second), numbered ones queue, those that add queue up to a limit, and of the others only the
-newest stays. A numbered message that does not fit any more becomes ``resync``: the client asks REST and goes on.
+Redis is subscribed to a channel only while somebody here listens to it. Messages reach a client in order. When they
+come faster than frames go out (20 a second at most), numbered ones queue, those that add queue up to a limit, and of
+the others only the newest stays. A numbered message that does not fit any more becomes ``resync``: the client asks
+REST and goes on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ from clusterx.live.registry import kind_of
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.05
+GATHER_SECONDS = 0.005  # the stream publishes all channels at once: what it said comes within this
 MOST_WAITING = 512  # messages of one client between two frames
 Heard = Callable[[dict[str, Any]], None]
 
@@ -56,7 +58,7 @@ class Subscriber:
         return waiting
 
 
-def frame(messages: list[bytes]) -> str:
+def frame(messages: Iterable[bytes]) -> str:
     return (b'{"m":[' + b",".join(messages) + b"]}").decode()
 
 
@@ -66,8 +68,10 @@ class Hub:
         self.callbacks: dict[str, list[Heard]] = {}
         self.sources: dict[str, asyncio.Task[None]] = {}
         self.dirty: set[Subscriber] = set()
+        self.news = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
         self.pubsub: Any = None
+        self.redis = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
         self._skip = len(topic(""))
 
     # -- what clients do --------------------------------------------------------------------------------------
@@ -90,6 +94,7 @@ class Hub:
             # Held back ones queue in order: replaced by newest they would overtake the snapshot.
             subscriber.put(channel, b"!" if flag == b"~" else flag, text)
         self.dirty.add(subscriber)
+        self.news.set()
 
     async def remove(self, subscriber: Subscriber, channel: str) -> None:
         subscriber.channels.discard(channel)
@@ -110,8 +115,10 @@ class Hub:
 
     def say(self, subscriber: Subscriber, message: dict[str, Any]) -> None:
         """Answer one client, in order with its other messages."""
+        self._start()
         subscriber.queue.append(orjson.dumps(message))
         self.dirty.add(subscriber)
+        self.news.set()
 
     # -- where channels come from -----------------------------------------------------------------------------
 
@@ -207,6 +214,7 @@ class Hub:
         for subscriber in listening:
             subscriber.put(channel, flag, text)
         self.dirty.update(listening)
+        self.news.set()
 
     def _resync(self) -> None:
         """After Redis was away: whatever was sent meanwhile is lost, so every client asks REST."""
@@ -214,26 +222,29 @@ class Hub:
             self._fan_out(channel, b"!", orjson.dumps({"t": "resync", "ch": channel})) if listening else None
 
     async def _flush(self) -> None:
+        """Write as soon as there is news, once it has come whole, but no more often than every FLUSH_SECONDS."""
         loop = asyncio.get_running_loop()
         while True:
+            await self.news.wait()
+            await asyncio.sleep(GATHER_SECONDS)
             started = loop.time()
-            if self.dirty:
-                dirty, self.dirty = self.dirty, set()
-                # Clients with the same news share one encoded frame. The messages are kept beside it: an id may be
-                # given away again as soon as its object is gone, and one client's frame would go to another.
-                frames: dict[tuple[int, ...], tuple[list[bytes], str]] = {}
-                for subscriber in dirty:
-                    messages = subscriber.take()
-                    if not messages:
-                        continue
-                    key = tuple(map(id, messages))
-                    if key not in frames:
-                        frames[key] = (messages, frame(messages))
-                    try:
-                        await subscriber.write(frames[key][1])
-                    except Exception as error:  # its connection is going; it must not take everybody's with it
-                        logger.debug("a frame could not be written: %r", error)
-            await asyncio.sleep(max(0.005, FLUSH_SECONDS - (loop.time() - started)))
+            self.news.clear()
+            dirty, self.dirty = self.dirty, set()
+            # Clients with the same news share one encoded frame. The messages themselves are the key, not their ids: an id
+            # may be given away again as soon as its object is gone, and one client's frame would go to another.
+            frames: dict[tuple[bytes, ...], str] = {}
+            for subscriber in dirty:
+                messages = tuple(subscriber.take())
+                if not messages:
+                    continue
+                text = frames.get(messages)
+                if text is None:
+                    text = frames[messages] = frame(messages)
+                try:
+                    await subscriber.write(text)
+                except Exception as error:  # its connection is going; it must not take everybody's with it
+                    logger.debug("a frame could not be written: %r", error)
+            await asyncio.sleep(max(0.0, FLUSH_SECONDS - (loop.time() - started)))
 
 
 _hub: Hub | None = None

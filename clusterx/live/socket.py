@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -138,7 +139,7 @@ class StreamSocket:
         """
         who = f"user:{self.user.pk}" if self.user is not None and self.user.is_authenticated else self._address()
         key, member = f"{prefix()}sockets:{who}", f"{time.time_ns()}:{id(self)}"
-        client = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL)
+        client = hub().redis
         try:
             now = time.time()
             async with client.pipeline(transaction=True) as pipeline:
@@ -149,18 +150,13 @@ class StreamSocket:
                 _, _, open_now, _ = await pipeline.execute()
             if open_now > settings.LIVE_CONNECTIONS_EACH:
                 await client.zrem(key, member)
-                await client.aclose()
                 return None
         except (redis.RedisError, OSError):
             pass
 
         async def forget() -> None:
-            try:
+            with suppress(redis.RedisError, OSError):
                 await client.zrem(key, member)
-            except (redis.RedisError, OSError):
-                pass
-            finally:
-                await client.aclose()
 
         return forget
 

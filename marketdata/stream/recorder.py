@@ -27,7 +27,7 @@ from marketdata.store import write_candles
 from marketdata.timeframes import TIMEFRAMES
 
 logger = logging.getLogger(__name__)
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.08
 MOST_TRADES = 200_000  # kept while the database is away
 LONGEST_PAUSE = 10.0
 
