@@ -9,6 +9,7 @@ Source: developers.binance.com, "Web Socket Streams for Binance" and "Market Dat
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -130,6 +131,17 @@ class BinanceProvider:
         self.client.sink = sink
         url = self.client.urls["api"]["ws"]["spot"]
         request = {"method": "SUBSCRIBE", "params": stream_names(subscriptions), "id": 1}
+        connection = self.client.client(url)
+        parse = connection.handle_text_or_binary_message
+
+        def guarded(text: Any) -> None:
+            # Text that is no JSON kills ccxt's reading without a word, and the connection stays deaf.
+            try:
+                parse(text)
+            except json.JSONDecodeError as error:
+                heard(text, Malformed("type", f"a message is JSON: {error}"))
+
+        connection.handle_text_or_binary_message = guarded
         # Nothing resolves this future: it ends when ccxt's client gives the connection up.
         future = self.client.watch(url, "everything", request, "everything")
         future.add_done_callback(lambda done: done.cancelled() or done.exception())  # known, whoever waits for it

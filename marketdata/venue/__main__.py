@@ -20,7 +20,9 @@ def main() -> int:
     state = Path(os.environ.get("CLUSTERX_DATA") or ROOT / ".clusterx") / "venue"
     address = urlsplit(os.environ.get("LOCAL_VENUE_URL", "http://127.0.0.1:8765"))
     parser = ArgumentParser(prog="python -m marketdata.venue", description=__doc__)
-    serving.add_arguments(parser, host=address.hostname or "127.0.0.1", port=address.port or 8765, state=state)
+    serving.add_arguments(
+        parser, host=address.hostname or "127.0.0.1", port=8765 if address.port is None else address.port, state=state
+    )
     asked = parser.parse_args()
     feed = os.environ.get("FEED", "auto")
     try:

@@ -125,7 +125,7 @@ class Market(ABC):
         if start_ms is None:
             start = timeframe.floor(end - 1) - (limit - 1) * timeframe.seconds
         else:
-            first = max(start_ms // 1000, self.begin(symbol))
+            first = max(-(-start_ms // 1000), self.begin(symbol))
             start = -(-first // timeframe.seconds) * timeframe.seconds
             end = min(end, start + limit * timeframe.seconds)
         if end <= start:

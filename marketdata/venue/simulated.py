@@ -81,18 +81,21 @@ class Pair:
 
     def end_minute(self) -> list[float]:
         """Close the minute that runs: flat where nobody traded."""
-        row = self.forming or [self.last] * 4 + [0.0]
+        row = self._running()
         self.closed.extend(row)
         self.forming = None
         return row
 
+    def _running(self) -> list[float]:
+        return self.forming or [self.last] * 4 + [0.0]
+
     def minutes(self, first: int, last: int) -> Bars:
-        """Closed and forming minutes that open in ``[first, last)``."""
+        """Closed minutes and the one that runs, of those that open in ``[first, last)``."""
         start = max(0, -(-(first - self.begin) // MINUTE))
         end = max(start, -(-(last - self.begin) // MINUTE))
         table = np.array(self.closed[start * COLUMNS : end * COLUMNS]).reshape(-1, COLUMNS)
-        if self.forming is not None and start * MINUTE <= self.open_minute - self.begin < end * MINUTE:
-            table = np.vstack([table, self.forming])
+        if start * MINUTE <= self.open_minute - self.begin < end * MINUTE:
+            table = np.vstack([table, self._running()])
         times = self.begin + MINUTE * np.arange(start, start + len(table), dtype=np.int64)
         return Bars(times, *(np.ascontiguousarray(table[:, column]) for column in range(COLUMNS)))
 

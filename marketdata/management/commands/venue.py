@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         address = urlsplit(settings.LOCAL_VENUE_URL)
-        host, port = address.hostname or "127.0.0.1", address.port or 8765
+        host, port = address.hostname or "127.0.0.1", 8765 if address.port is None else address.port
         serving.add_arguments(parser, host=host, port=port, state=settings.DATA.root / "venue")
 
     def handle(self, *args: Any, **options: Any) -> None:
