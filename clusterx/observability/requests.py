@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
-from django.views.defaults import bad_request
+from django.urls import get_resolver
 from prometheus_client import Counter, Histogram
 
 from clusterx.api.problems import problem_response
@@ -50,7 +50,8 @@ class RequestMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """A value that the database cannot hold came from whoever sent it; pages say so, as the API does by itself."""
         if isinstance(error, DataError | UnicodeEncodeError) or (isinstance(error, ValueError) and "NUL" in str(error)):
-            return bad_request(request, error)
+            answer: HttpResponse = get_resolver().resolve_error_handler(400)(request, error)
+            return answer
         return None
 
     def _record(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
