@@ -95,9 +95,7 @@ def test_no_address_query_or_cookie_gives_a_500(place: str, word: str, query: di
     client = Client(raise_request_exception=False)
     cookie = data.draw(st.text(st.characters(codec="ascii"), max_size=30))
     client.cookies["sessionid"] = cookie
-    names = data.draw(
-        st.sampled_from([{}, {"timeframe": word}, {"limit": word}, {"spec": word}, {"before": word}, {"q": word}])
-    )
+    name = data.draw(st.sampled_from(["x", "timeframe", "limit", "spec", "before", "start", "q", "page", "cursor"]))
     try:
         answer = client.get(place.format(word), query | {name: word})
     except UnicodeEncodeError:
