@@ -6,7 +6,17 @@ import signal
 import sys
 
 # These talk to no server, or see to the servers themselves.
-WITHOUT_SERVICES = {"run", "venue", "help", "version", "--help", "--version", "collectstatic", "makemessages", "compile_translations"}
+WITHOUT_SERVICES = {
+    "run",
+    "venue",
+    "help",
+    "version",
+    "--help",
+    "--version",
+    "collectstatic",
+    "makemessages",
+    "compile_translations",
+}
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ class MarketDataConfig(AppConfig):
     verbose_name = "Market data"
 
     def ready(self) -> None:
-        from marketdata import channels, receivers
+        from marketdata import channels, live_indicators, receivers
         from marketdata.signals import bar_closed
 
         channels.register()
+        live_indicators.register()
         bar_closed.connect(receivers.queue_detection, dispatch_uid="marketdata.queue_detection")

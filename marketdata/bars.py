@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,12 @@ class Bar(NamedTuple):
     trades: int | None = None
     source: int = 1
     revision: int = 0
+
+    @classmethod
+    def at(cls, time: int, prices: Sequence[float], **more: int | None) -> Bar:
+        """From an opening time and the five numbers open, high, low, close, volume."""
+        open_, high, low, close, volume = prices
+        return cls(time, open_, high, low, close, volume, **more)  # type: ignore[arg-type]
 
     @property
     def row(self) -> list[float]:
@@ -80,7 +86,8 @@ class Bars:
         return len(self.time)
 
     def __getitem__(self, part: slice) -> Bars:
-        return Bars(*(column[part] for column in self.columns))
+        time, *prices = self.columns
+        return Bars(time[part], *(column[part] for column in prices))  # type: ignore[arg-type]
 
     @property
     def columns(self) -> tuple[Times, Floats, Floats, Floats, Floats, Floats]:
@@ -102,7 +109,7 @@ class Bars:
         return cls.of([])
 
     @classmethod
-    def of(cls, rows: Iterable[Sequence[float]]) -> Bars:
+    def of(cls, rows: Iterable[Sequence[Any]]) -> Bars:
         """From rows whose first six values are time, open, high, low, close, volume."""
         table = np.array([row[:6] for row in rows], dtype=np.float64).reshape(-1, 6)
         return cls(table[:, 0].astype(np.int64), *(np.ascontiguousarray(table[:, i]) for i in range(1, 6)))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
-
 from clusterx.live import registry
 from clusterx.live.publish import kept
+from marketdata import selectors
 from marketdata.models import Instrument
 from marketdata.store import BarStore
 from marketdata.timeframes import TIMEFRAMES, Timeframe
@@ -16,14 +15,9 @@ TRADES_AT_FIRST = 50
 
 
 def register() -> None:
-    from marketdata import live_indicators  # which names channels by this module's functions
-
     for name, snapshot in (("trades", trades), ("quotes", newest), ("book", newest), ("signals", nothing)):
         registry.register(name, snapshot=snapshot, authorise=known)
     registry.register("candles", snapshot=candles, authorise=known_timeframe)
-    registry.register(
-        "indicators", snapshot=live_indicators.snapshot, authorise=live_indicators.known, source=live_indicators.source
-    )
     registry.register("venues", snapshot=newest, authorise=lambda channel, user: channel == "venues")
 
 
@@ -66,28 +60,11 @@ def candles(channel: str, user: Any) -> tuple[dict[str, Any], int | None]:
     rows = list(BarStore().read(instrument.pk, timeframe.name, limit=1).rows())
     closed = list(rows[0]) if rows else None
     return {
-        "forming": forming(channel, closed[0] if closed else 0),
+        "forming": selectors.forming(channel, closed[0] if closed else 0),
         "closed": closed,
     }, int(closed[0]) // timeframe.seconds if closed else None
 
 
-def forming(channel: str, last_closed: float) -> list[float] | None:
-    """The unfinished bar of a candle channel, unless it has closed since."""
-    row = kept(channel).get("forming")
-    return row if row is not None and row[0] > last_closed else None
-
-
 def trades(channel: str, user: Any) -> tuple[dict[str, Any], int | None]:
     instrument = instrument_of(channel)
-    return {"trades": recent_trades(instrument, TRADES_AT_FIRST) if instrument else []}, None
-
-
-def recent_trades(instrument: Instrument, limit: int) -> list[list[float]]:
-    """The newest public trades as ``[ms, price, quantity, side, id]``, newest last."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select (extract(epoch from time) * 1000)::bigint, price, quantity, side, trade_id from marketdata_trade"
-            " where instrument_id = %s order by time desc, trade_id desc limit %s",
-            [instrument.pk, limit],
-        )
-        return [list(row) for row in reversed(cursor.fetchall())]
+    return {"trades": selectors.recent_trades(instrument, TRADES_AT_FIRST) if instrument else []}, None

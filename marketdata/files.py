@@ -126,7 +126,7 @@ def load(path: Path, timeframe: Timeframe, *, source: int = FILE_SOURCE) -> Load
     last = -1
     for i in order:
         opened = int(time[i])
-        bar = Bar(opened, *(float(numbers[name][i]) for name in numbers), None, source)
+        bar = Bar.at(opened, [float(numbers[name][i]) for name in numbers], source=source)
         if opened < 0:
             loaded.refuse(i + 1, "no time")
         elif opened % timeframe.seconds:

@@ -14,6 +14,7 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 
+from clusterx.live import registry
 from clusterx.live.registry import Emit, Listen
 from marketdata.bars import Bar, Bars
 from marketdata.channels import instrument_of, timeframe_of
@@ -22,6 +23,10 @@ from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 
 SECONDS_BETWEEN = 0.25
+
+
+def register() -> None:
+    registry.register("indicators", snapshot=snapshot, authorise=known, source=source)
 
 
 def spec_of(channel: str) -> str:
@@ -70,18 +75,18 @@ class Tail:
             return opened == last and row[1:] == [float(column[-1]) for column in self.bars.columns[1:]]
         if last is not None and opened != last + self.timeframe.seconds:
             return False
-        self.bars = self.bars.append(Bar(opened, *row[1:6])).tail(self.depth)
+        self.bars = self.bars.append(Bar.at(opened, row[1:6])).tail(self.depth)
         return True
 
     def newest(self, forming: list[float] | None) -> dict[str, Any]:
-        from marketdata.indicators import registry
+        from marketdata.indicators import registry as indicators
 
         bars: Bars = self.bars
         if forming is not None and (not len(bars) or int(forming[0]) > int(bars.time[-1])):
-            bars = bars.append(Bar(int(forming[0]), *forming[1:6]))
+            bars = bars.append(Bar.at(int(forming[0]), forming[1:6]))
         if not len(bars):
             return {"time": None, "values": {}, "closed": True}
-        values = {name: float(line[-1]) for name, line in registry.compute(self.spec, bars).items()}
+        values = {name: float(line[-1]) for name, line in indicators.compute(self.spec, bars).items()}
         finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
         return {"time": int(bars.time[-1]), "values": finite, "closed": bars is self.bars}
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from clusterx.live.publish import kept
 from marketdata.models import Instrument, LatestPrice, Signal, Venue
 
 SPARK_POINTS = 24
@@ -68,7 +69,7 @@ def _summary(instrument: Instrument, latest: LatestPrice | None, closes: tuple[f
     price = latest.price if latest else closes[-1] if closes else None
     before = closes[0] if len(closes) == SPARK_POINTS else None
     change = price / before - 1 if price is not None and before else None
-    spark = (*closes, price) if latest and closes else closes
+    spark = (*closes, latest.price) if latest and closes else closes
     return Summary(instrument, price, change, latest.time if latest else None, latest.received_at if latest else None, spark)
 
 
@@ -99,3 +100,20 @@ def signals_of(instrument: Instrument, timeframe: str, *, start: datetime, end: 
     return Signal.objects.filter(instrument=instrument, timeframe=timeframe, time__gte=start, time__lt=end).order_by(
         "-time", "-id"
     )[:limit]
+
+
+def forming(channel: str, last_closed: float) -> list[float] | None:
+    """The unfinished bar of a candle channel, unless it has closed since."""
+    row = kept(channel).get("forming")
+    return row if row is not None and row[0] > last_closed else None
+
+
+def recent_trades(instrument: Instrument, limit: int) -> list[list[float]]:
+    """The newest public trades as ``[ms, price, quantity, side, id]``, newest last."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select (extract(epoch from time) * 1000)::bigint, price, quantity, side, trade_id from marketdata_trade"
+            " where instrument_id = %s order by time desc, trade_id desc limit %s",
+            [instrument.pk, limit],
+        )
+        return [list(row) for row in reversed(cursor.fetchall())]

@@ -38,7 +38,8 @@ class BarStore:
         limit: int | None = None,
     ) -> Bars:
         """Closed bars with ``start <= time < end`` (epoch seconds), oldest first; with ``limit`` only the newest of them."""
-        where, values = "instrument_id = %s and timeframe = %s", [instrument_id, timeframe]
+        where = "instrument_id = %s and timeframe = %s"
+        values: list[int | str] = [instrument_id, timeframe]
         if start is not None:
             where, values = where + " and time >= to_timestamp(%s)", [*values, start]
         if end is not None:
@@ -70,7 +71,7 @@ def write_bars(instrument_id: int, timeframe: str, bars: Bars, *, source: int, r
         with cursor.copy(f"copy candle_staging ({COLUMNS}) from stdin (format binary)") as copy:
             copy.write(_binary(instrument_id, timeframe, bars, source))
         cursor.execute(UPSERT)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def write_candles(candles: Iterable[tuple[int, str, Bar]], *, raw: psycopg.Connection | None = None) -> list[tuple]:

@@ -29,7 +29,7 @@ def market_list(request: HttpRequest) -> HttpResponse:
     """Instruments with price, change and sparkline; filters are in the address."""
     person = _person(request)
     filters = {name: request.GET.get(name, "").strip() for name in ("q", "venue", "kind")}
-    found = selectors.instruments(**filters)
+    found = selectors.instruments(q=filters["q"], venue=filters["venue"], kind=filters["kind"])
     lists = list(watchlists.of(person)) if person else []
     chosen = next((one for one in lists if str(one.public_id) == request.GET.get("watchlist")), None)
     if chosen:

@@ -102,7 +102,7 @@ def deployment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     one = _deployment(request, public_id)
     portfolio = selectors.portfolio(one.account, at=timezone.now())
     holding = next((held for held in portfolio.positions if held.deployment.pk == one.pk), None)
-    context = {
+    context: dict[str, Any] = {
         "deployment": one,
         "account": one.account,
         "holding": holding,

@@ -64,4 +64,4 @@ class DatabaseWrapper(TimescaleWrapper):
         """Compression and retention belong to the edition under the Timescale licence."""
         with self.cursor() as cursor:
             cursor.execute("SELECT current_setting('timescaledb.license', true)")
-            return cursor.fetchone() == ("timescale",)
+            return bool(cursor.fetchone() == ("timescale",))

@@ -32,7 +32,7 @@ class StreamSocket:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         self.scope, self.send = scope, send
-        self.user = scope.get("user")
+        self.user: Any = scope.get("user")
         self.commands: deque[float] = deque()
         message = await receive()
         if message["type"] != "websocket.connect":
@@ -161,7 +161,7 @@ class StreamSocket:
         return forget
 
     def _address(self) -> str:
-        client = self.scope.get("client")
+        client: Any = self.scope.get("client")
         return f"address:{client[0] if client else 'unknown'}"
 
 

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from clusterx.accounts.models import User
 from clusterx.live.publish import kept
-from marketdata import channels, selectors
+from marketdata import selectors
 from marketdata.api import serializers
 from marketdata.bars import Bars
 from marketdata.models import Instrument, Watchlist
@@ -103,7 +103,7 @@ class Candles(PublicView):
             "instrument": instrument.ref,
             "timeframe": timeframe.name,
             "candles": list(bars.rows()),
-            "forming": channels.forming(f"candles/{ref}/{timeframe}", last) if newest else None,
+            "forming": selectors.forming(f"candles/{ref}/{timeframe}", last) if newest else None,
             "sequence": last // timeframe.seconds if len(bars) else None,
             "before": int(bars.time[0]) if full and "start" not in wanted else None,
         }
@@ -155,7 +155,7 @@ class Trades(PublicView):
         """The newest public trades, newest last."""
         wanted = asked(serializers.TradesInput(data=request.query_params))
         instrument = instrument_or_404(ref)
-        return as_json({"instrument": ref, "trades": channels.recent_trades(instrument, wanted["limit"])})
+        return as_json({"instrument": ref, "trades": selectors.recent_trades(instrument, wanted["limit"])})
 
 
 class Book(PublicView):

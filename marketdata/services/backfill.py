@@ -132,4 +132,4 @@ def roll_up_candles(*, instrument_id: int, base: Timeframe, timeframe: Timeframe
                 "start": datetime.fromtimestamp(timeframe.floor(int(start.timestamp())), UTC),
             },
         )  # fmt: skip
-        return cursor.rowcount
+        return int(cursor.rowcount)

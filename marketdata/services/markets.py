@@ -85,7 +85,7 @@ def set_up_markets(*, feed: str) -> None:
     connected = feed_venues(feed)
     for plan in VENUES:
         local = plan.code in LOCAL
-        fixed = {"base_url": f"{settings.LOCAL_VENUE_URL}/{plan.code}" if local else ""}
+        fixed: dict[str, str | bool] = {"base_url": f"{settings.LOCAL_VENUE_URL}/{plan.code}" if local else ""}
         if local or plan.code in connected:
             fixed["is_enabled"] = plan.code in connected
         fresh = {"name": plan.name, "mode": plan.mode, "provider": plan.provider, "clock_rate": plan.clock_rate}
