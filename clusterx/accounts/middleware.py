@@ -46,4 +46,5 @@ class SessionActivityMiddleware(UserSessionsMiddleware):
         if key and request.user.is_authenticated and cache.add(f"seen:{key}", 1, SEEN_EVERY):
             response: HttpResponse = super().__call__(request)
             return response
-        return self.get_response(request)
+        passed: HttpResponse = self.get_response(request)
+        return passed

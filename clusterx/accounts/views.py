@@ -45,7 +45,7 @@ def language(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and wanted in dict(settings.LANGUAGES):
         request.user.language = wanted
         request.user.save(update_fields=["language"])
-    return cast(HttpResponse, set_language(request))
+    return set_language(request)
 
 
 @login_required
