@@ -375,6 +375,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.server": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # strangers' scanners; answered with 400
         "daphne": {"level": "WARNING"},
         "ccxt": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
