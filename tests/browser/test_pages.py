@@ -1,0 +1,83 @@
+"""What a person sees: pages without an error, a chart that moves, a demo that trades."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitor
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def ref(stack: Stack) -> str:
+    """The instrument that the demo trades."""
+    return stack.query("select i.ref from trading_deployment d join marketdata_instrument i on i.id = d.instrument_id limit 1")[
+        0
+    ][0]
+
+
+def sideways(visitor: Visitor) -> int:
+    return visitor.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/markets/", "/strategies/", "/licences/", "/accounts/login/", "/accounts/signup/", "/api/docs/"]
+)
+def test_public_pages_have_no_error_and_do_not_overflow(visitor: Visitor, path: str):
+    page = visitor.open(path)
+    page.wait_for_load_state("networkidle") if path == "/api/docs/" else page.wait_for_load_state("load")
+    assert visitor.wrong == []
+    assert sideways(visitor) <= 0 or path == "/api/docs/"
+
+
+def test_a_signed_in_persons_pages_have_no_error_and_do_not_overflow(visitor: Visitor):
+    visitor.sign_in()
+    for path in ("/trade/", "/trade/orders/", "/trade/activity/", "/markets/watchlists/", "/accounts/settings/",
+                 "/accounts/settings/tokens/", "/accounts/2fa/", "/accounts/sessions/"):  # fmt: skip
+        visitor.open(path).wait_for_load_state("load")
+        assert visitor.wrong == [], path
+        assert sideways(visitor) <= 0, path
+
+
+def test_the_chart_shows_bars_and_moves(visitor: Visitor, ref: str):
+    page = visitor.open(f"/markets/{ref}/")
+    page.wait_for_function("window.clusterx && window.clusterx.view && document.querySelector('canvas')")
+    price = page.locator("[data-price]").first if page.locator("[data-price]").count() else page.locator("h1")
+    before = page.content()
+    page.wait_for_function("(old) => document.body.innerText !== old", arg=page.inner_text("body"), timeout=30_000)
+    assert page.content() != before
+    expect(price).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_the_timeframe_and_an_indicator_can_be_chosen(visitor: Visitor, ref: str):
+    page = visitor.open(f"/markets/{ref}/")
+    page.wait_for_function("window.clusterx && window.clusterx.view && document.querySelector('canvas')")
+    page.get_by_text("1h", exact=True).first.click()
+    page.wait_for_url("**timeframe=1h**")
+    page.get_by_role("button", name="Indicators").click()
+    page.locator("#indicator-search").fill("rsi")
+    with page.expect_response(lambda answer: "/indicators/?" in answer.url and "spec=rsi" in answer.url):
+        page.locator("#indicator-list button").first.click()
+    assert visitor.wrong == []
+
+
+def test_the_demo_trades_and_its_fills_stand_on_the_dashboard(visitor: Visitor):
+    visitor.sign_in()
+    page = visitor.page
+    expect(page.get_by_text("Strategies at work")).to_be_visible()
+    expect(page.get_by_text("SMA cross").first).to_be_visible()
+    expect(page.get_by_text("Equity").first).to_be_visible()
+    visitor.open("/trade/orders/")
+    expect(page.get_by_text("Filled").first).to_be_visible()
+    assert visitor.wrong == []
+
+
+def test_french_is_chosen_by_the_browser(stack: Stack, browser):
+    context = browser.new_context(locale="fr-FR")
+    page = context.new_page()
+    page.goto(stack.url + "/markets/")
+    assert page.get_attribute("html", "lang") == "fr"
+    expect(page.get_by_role("link", name="Marchés").first).to_be_visible()
+    context.close()
