@@ -36,17 +36,27 @@ LONGEST_PAUSE = 30.0
 
 
 class Clock:
-    """The venue's clock, estimated between two looks at it."""
+    """The venue's clock, estimated between two looks at it.
 
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self.base, self.seen = time.time(), time.monotonic()
+    A replay runs at ``rate`` until it has caught up with us, and then at ours: the rate is that of the last two looks, so
+    that a clock taken to be ahead does not close bars before their trades have come.
+    """
+
+    def __init__(self, rate: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.rate = self.fastest = rate
+        self._now = now
+        self.base, self.seen = time.time(), now()
 
     def set(self, seconds: float) -> None:
-        self.base, self.seen = seconds, time.monotonic()
+        now = self._now()
+        passed = now - self.seen
+        if self.fastest > 1 and passed > 1:
+            measured = (seconds - self.base) / passed
+            self.rate = min(measured, self.fastest) if measured > 0.5 else self.fastest
+        self.base, self.seen = seconds, now
 
     def now(self) -> float:
-        return self.base + (time.monotonic() - self.seen) * self.rate
+        return self.base + (self._now() - self.seen) * self.rate
 
 
 class Series:
