@@ -5,16 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
 from django.urls import path
 from django.views import defaults
-from django.views.generic import TemplateView
+from django.views.generic import RedirectView, TemplateView
 
 from clusterx.api.problems import problem_response
 from clusterx.observability import health
 
+
+class FaviconView(RedirectView):
+    """For pages that name no icon: the staff site's, and what is no page."""
+
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
+        return static("images/icon.svg")
+
+
 urlpatterns = [
     path("", TemplateView.as_view(template_name="pages/home.html"), name="home"),
     path("licences/", TemplateView.as_view(template_name="pages/licences.html"), name="licences"),
+    path("favicon.ico", FaviconView.as_view()),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

@@ -241,6 +241,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # of changes to passwords, addresses and sec
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 MFA_ADAPTER = "clusterx.accounts.adapters.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "ClusterX"
+MFA_TOTP_TOLERANCE = 1  # half a minute, for clocks that differ
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
@@ -375,6 +376,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
     "loggers": {
         "django.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # what people get wrong is no news
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # strangers' scanners; answered with 400
         "daphne": {"level": "WARNING"},
         "ccxt": {"level": "WARNING"},

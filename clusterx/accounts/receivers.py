@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.account import signals as account
-from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
 from django.utils import timezone
 
 from clusterx.accounts.models import User
@@ -74,12 +75,19 @@ def connect() -> None:
     account.email_removed.connect(_noting("email.removed", "email_address"), weak=False, dispatch_uid="clusterx.accounts")
     account.email_changed.connect(_noting("email.changed", "to_email_address"), weak=False, dispatch_uid="clusterx.accounts")
     account.email_confirmed.connect(confirmed, dispatch_uid="clusterx.accounts")
+    mfa.authenticator_added.connect(proven, dispatch_uid="clusterx.accounts.proven")
     for signal, name in {
         mfa.authenticator_added: "factor.added",
         mfa.authenticator_removed: "factor.removed",
         mfa.authenticator_reset: "factor.reset",
     }.items():
         signal.connect(_noting(name, "authenticator"), weak=False, dispatch_uid="clusterx.accounts")
+
+
+def proven(request: Any, user: User, authenticator: Authenticator, **more: Any) -> None:
+    """Who sets a factor up shows that they hold it: this session has used it (the staff site asks)."""
+    if authenticator.type != Authenticator.Type.RECOVERY_CODES:
+        record_authentication(request, user, method="mfa", id=authenticator.pk, type=authenticator.type)
 
 
 def confirmed(email_address: Any, **more: Any) -> None:

@@ -11,8 +11,9 @@ from clusterx.events.models import Event
 class EventAdmin(admin.ModelAdmin):
     list_display = ("id", "occurred_at", "stream", "type", "actor", "correlation_id")
     list_filter = ("type",)
-    search_fields = ("stream", "correlation_id")
+    search_fields = ("=stream", "=correlation_id")  # whole: both have an index
     list_select_related = ("actor",)
+    ordering = ("-id",)
     show_full_result_count = False
 
     def has_add_permission(self, request: Any) -> bool:

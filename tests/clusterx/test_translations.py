@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from django.core.management import call_command
 from django.test import Client
+
+from clusterx.translations import catalogues, messages
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "locale" / "fr" / "LC_MESSAGES" / "django.po"
 
@@ -21,6 +24,18 @@ def test_every_message_has_its_french_and_the_same_placeholders():
     assert empty == []
     assert [message.id for message in messages if message.fuzzy] == []
     assert [message.id for message in messages if any(message.check(catalogue))] == []
+
+
+def test_what_templates_and_code_say_is_in_the_catalogue_and_nothing_else():
+    """Otherwise: `manage.py update_translations`, and translate what it says is empty."""
+
+    def keys(catalogue: Catalog) -> set[tuple[str, str | None]]:
+        return {(m.id if isinstance(m.id, str) else m.id[0], m.context) for m in catalogue if m.id}
+
+    said = keys(messages())
+    assert len(said) > 400
+    for path, catalogue in catalogues():
+        assert keys(catalogue) == said, path
 
 
 @pytest.mark.django_db

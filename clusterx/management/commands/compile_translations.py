@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
+from clusterx.translations import catalogues
 
 
 class Command(BaseCommand):
     help = "Compiles every locale/*/LC_MESSAGES/django.po."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        for path in sorted(settings.LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.po")):
-            with path.open("rb") as source:
-                catalogue = read_po(source, locale=path.parts[-3], abort_invalid=True)
+        for path, catalogue in catalogues():
             broken = [message.id for message in catalogue if any(message.check(catalogue))]
             if broken:
                 raise CommandError(f"{path.name}: placeholders differ in {broken[:3]}")
