@@ -10,10 +10,7 @@ where it stopped.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from array import array
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,80 +21,14 @@ import orjson
 from marketdata.bars import Bars
 from marketdata.timeframes import Timeframe
 from marketdata.venue.derived import Derived
+from marketdata.venue.flow import MINUTE, PAIRS, STEP, Pair, draw_history, step
 from marketdata.venue.market import CatchingUp, Emit, Market, Now, State, Symbol
-from marketdata.venue.matching import Happened, Matching
+from marketdata.venue.matching import Happened
 
-STEP = 0.5  # seconds of the venue's time between two rounds of orders
 HISTORY_DAYS = 45
-LEVELS = 25
-MINUTE = 60
-COLUMNS = 5
-MOST_RECENT = 1000
 UNSAVED = 2.0  # seconds of ours that a kill may cost: the state is written every second
 LEAP = 10_000  # ids that are left out after a kill, so that none is used twice
 LONGEST_SLEEP = 600  # seconds of the venue's time; after a longer pause nobody has traded meanwhile
-PAIRS = (  # symbol, first price, typical trade, correlation with the common factor
-    (Symbol("BTC", "USDT", 2, 5), 60_000.0, 0.02, 0.9),
-    (Symbol("ETH", "USDT", 2, 4), 2_600.0, 0.4, 0.85),
-    (Symbol("SOL", "USDT", 2, 3), 145.0, 6.0, 0.75),
-    (Symbol("XRP", "USDT", 4, 0), 0.55, 1500.0, 0.6),
-    (Symbol("ADA", "USDT", 4, 0), 0.35, 2000.0, 0.6),
-)
-VOLATILITY = 0.6 / math.sqrt(365 * 86400)  # of a second: 60 % a year
-OMEGA, ALPHA, BETA = 0.03, 0.09, 0.88  # GARCH(1,1) of the variance relative to its mean, by minutes
-
-
-class Pair:
-    """One pair's book, process and bars since the first start; minutes lie one after the other without a hole."""
-
-    def __init__(self, symbol: Symbol, typical: float, correlation: float) -> None:
-        self.symbol, self.typical, self.correlation = symbol, typical, correlation
-        self.tick = 10.0**-symbol.price_decimals
-        self.engine = Matching(symbol.size_decimals)
-        self.fair = 0.0
-        self.variance = 1.0
-        self.trade_id = 0
-        self.update = 1
-        self.history = Bars.empty()
-        self.closed = array("d")  # open, high, low, close, volume of each minute since the history's end
-        self.forming: list[float] | None = None  # the same of the minute that runs; None until somebody trades
-        self.recent: deque[dict[str, Any]] = deque(maxlen=MOST_RECENT)
-
-    @property
-    def begin(self) -> int:
-        """Where the minutes of our own begin, epoch seconds."""
-        return int(self.history.time[-1]) + MINUTE
-
-    @property
-    def open_minute(self) -> int:
-        return self.begin + len(self.closed) // COLUMNS * MINUTE
-
-    @property
-    def last(self) -> float:
-        """The last price."""
-        if self.forming is not None:
-            return self.forming[3]
-        return self.closed[-2] if self.closed else float(self.history.close[-1])
-
-    def end_minute(self) -> list[float]:
-        """Close the minute that runs: flat where nobody traded."""
-        row = self._running()
-        self.closed.extend(row)
-        self.forming = None
-        return row
-
-    def _running(self) -> list[float]:
-        return self.forming or [self.last] * 4 + [0.0]
-
-    def minutes(self, first: int, last: int) -> Bars:
-        """Closed minutes and the one that runs, of those that open in ``[first, last)``."""
-        start = max(0, -(-(first - self.begin) // MINUTE))
-        end = max(start, -(-(last - self.begin) // MINUTE))
-        table = np.array(self.closed[start * COLUMNS : end * COLUMNS]).reshape(-1, COLUMNS)
-        if start * MINUTE <= self.open_minute - self.begin < end * MINUTE:
-            table = np.vstack([table, self._running()])
-        times = self.begin + MINUTE * np.arange(start, start + len(table), dtype=np.int64)
-        return Bars(times, *(np.ascontiguousarray(table[:, column]) for column in range(COLUMNS)))
 
 
 class SimulatedMarket(Market):
@@ -121,9 +52,9 @@ class SimulatedMarket(Market):
         unclean = bool(kept) and not kept["clean"]
         if unclean:
             start = max(start, min(start + UNSAVED * speed, now()))
-        self.pairs = {s.name: Pair(s, typical, correlation) for s, _, typical, correlation in PAIRS}
+        self.pairs = {pair[0].name: Pair(*pair) for pair in PAIRS}
         self.symbols = {name: pair.symbol for name, pair in self.pairs.items()}
-        self._draw_history()
+        draw_history(self.pairs.values(), self.seed, self.began, self.drawn)
         if kept:
             self._load_minutes()
         elif self.path is not None:
@@ -142,25 +73,6 @@ class SimulatedMarket(Market):
         return self.at
 
     # -- the past ---------------------------------------------------------------------------------------------
-
-    def _draw_history(self) -> None:
-        """Minute bars from HISTORY_DAYS before the first start up to it, the same for the same seed."""
-        random, count = np.random.default_rng(self.seed), self.drawn
-        times = self.began - MINUTE * np.arange(count, 0, -1, dtype=np.int64)
-        common = shocks(random, count)
-        for (_, price, typical, correlation), pair in zip(PAIRS, self.pairs.values(), strict=True):
-            own = shocks(random, count)
-            returns = (correlation * common + math.sqrt(1 - correlation**2) * own) * VOLATILITY * math.sqrt(MINUTE)
-            close = price * np.exp(np.cumsum(returns - returns.mean()))
-            close = np.maximum(np.round(close / pair.tick), 1) * pair.tick
-            open_ = np.r_[price, close[:-1]]
-            reach = np.abs(random.standard_normal((2, count))) * np.abs(returns) * 0.6 + VOLATILITY * 4
-            high = np.ceil(np.maximum(open_, close) * (1 + reach[0]) / pair.tick) * pair.tick
-            low = np.maximum(np.floor(np.minimum(open_, close) * (1 - reach[1]) / pair.tick), 1) * pair.tick
-            volume = np.round(random.gamma(2.0, typical * 8, count) * (1 + np.abs(returns) * 400), pair.symbol.size_decimals)
-            table = np.round(np.stack([open_, high, low, close]), pair.symbol.price_decimals)
-            pair.history = Bars(times, table[0], table[1], table[2], table[3], volume)
-            pair.fair = float(close[-1])
 
     def _load_minutes(self) -> None:
         """What was traded before: one line a minute, all pairs in it."""
@@ -210,69 +122,6 @@ class SimulatedMarket(Market):
         new = pair.minutes(start, end)
         return Bars(*(np.concatenate(both) for both in zip(old.columns, new.columns, strict=True)))
 
-    # -- the flow ---------------------------------------------------------------------------------------------
-
-    def step(self) -> list[tuple[Pair, Happened]]:
-        """One round of orders in every pair; returns the trades in order."""
-        common = float(self.random.standard_t(4)) / math.sqrt(2)
-        trades: list[tuple[Pair, Happened]] = []
-        for pair in self.pairs.values():
-            own = float(self.random.standard_t(4)) / math.sqrt(2)
-            shock = pair.correlation * common + math.sqrt(1 - pair.correlation**2) * own
-            pair.variance = (
-                OMEGA * STEP / 60
-                + pair.variance * (1 - (1 - BETA - ALPHA) * STEP / 60 - ALPHA * STEP / 60)
-                + (ALPHA * STEP / 60 * pair.variance * shock**2)
-            )
-            pair.variance = min(max(pair.variance, 0.2), 25.0)
-            pair.fair *= math.exp(VOLATILITY * math.sqrt(pair.variance * STEP) * shock)
-            for happened in self._round(pair):
-                self._count(pair, happened)
-                trades.append((pair, happened))
-        return trades
-
-    def _round(self, pair: Pair) -> list[Happened]:
-        engine, random = pair.engine, self.random
-        width = max(1.0, pair.fair * 4e-5 * math.sqrt(pair.variance) / pair.tick)
-        fair = pair.fair / pair.tick
-        happened: list[Happened] = []
-        # Makers: one order a side somewhere near the front, more behind where the book is thin.
-        for side, mark, sign in (("buy", "b", -1), ("sell", "a", 1)):
-            book = engine.bids if mark == "b" else engine.asks
-            for _ in range(3 if len(book) < LEVELS else 1):
-                distance = width / 2 + float(random.exponential(width * 3))
-                price = max(1, round(fair + sign * distance))
-                happened += engine.limit(side, price, self._size(pair, 2.0))
-            # Cancel what lies too deep or on the wrong side of the fair price, sometimes another.
-            if len(book) > LEVELS * 2:
-                engine.drop(mark, min(book) if mark == "b" else max(book))
-            if book and random.random() < 0.15:
-                engine.drop(mark, list(book)[int(random.integers(len(book)))])
-        # Takers: more of them when it moves, leaning to where the fair price is.
-        bid, ask = engine.best_bid(), engine.best_ask()
-        if bid is not None and ask is not None:
-            lean = math.tanh((fair - (bid + ask) / 2) / (width * 2))
-            for _ in range(int(random.poisson(0.35 * math.sqrt(pair.variance)))):
-                side = "buy" if random.random() < 0.5 + lean / 2 else "sell"
-                happened += engine.market(side, self._size(pair, 1.0))
-        return happened
-
-    def _size(self, pair: Pair, scale: float) -> float:
-        size = float(self.random.lognormal(-0.4, 0.9)) * pair.typical * scale
-        return max(round(size, pair.symbol.size_decimals), 10.0**-pair.symbol.size_decimals)
-
-    def _count(self, pair: Pair, happened: Happened) -> None:
-        price, row = self._price(pair, happened), pair.forming
-        if row is None:
-            pair.forming = [price, price, price, price, happened.size]
-        else:
-            row[1], row[2], row[3] = max(row[1], price), min(row[2], price), price
-            row[4] = round(row[4] + happened.size, pair.symbol.size_decimals)
-
-    @staticmethod
-    def _price(pair: Pair, happened: Happened) -> float:
-        return round(happened.price * pair.tick, pair.symbol.price_decimals)
-
     # -- publishing -------------------------------------------------------------------------------------------
 
     async def run(self, emit: Emit, wanted: Callable[[], set[str]]) -> None:
@@ -302,6 +151,10 @@ class SimulatedMarket(Market):
         for pair in self.pairs.values():
             self._emit_book(emit, pair)
 
+    def step(self) -> list[tuple[Pair, Happened]]:
+        """One round of orders in every pair; the trades in order."""
+        return step(self.pairs.values(), self.random)
+
     def _end_minutes(self, until: float) -> None:
         """Close and keep every minute that has ended by ``until``."""
         lines = []
@@ -319,7 +172,7 @@ class SimulatedMarket(Market):
         at = int(self.at * 1000)
         message = {
             "e": "trade", "E": at, "s": pair.symbol.name, "t": pair.trade_id,
-            "p": pair.symbol.price(self._price(pair, happened)), "q": pair.symbol.size(happened.size), "T": at,
+            "p": pair.symbol.price(pair.price(happened)), "q": pair.symbol.size(happened.size), "T": at,
             "m": happened.buyer_is_maker, "M": True,
         }  # fmt: skip
         pair.recent.append(message)
@@ -363,14 +216,3 @@ class SimulatedMarket(Market):
 
     def recent_trades(self, symbol: Symbol, limit: int) -> list[dict[str, Any]]:
         return list(self.pairs[symbol.name].recent)[-limit:]
-
-
-def shocks(random: np.random.Generator, count: int) -> np.ndarray:
-    """``count`` shocks of unit variance with fat tails and clustered volatility."""
-    draws = random.standard_t(4, count) / math.sqrt(2)
-    variance = 1.0
-    out = np.empty(count)
-    for i, draw in enumerate(draws.tolist()):
-        out[i] = math.sqrt(variance) * draw
-        variance = min(OMEGA + (ALPHA * draw * draw + BETA) * variance, 25.0)
-    return out
