@@ -48,4 +48,4 @@ def beat() -> Process:
 
 def venue() -> Process:
     """The local venue server: recordings, or a simulation. Not part of a deployment."""
-    return Process("venue", (sys.executable, "manage.py", "venue"))
+    return Process("venue", (sys.executable, "-m", "marketdata.venue"))
