@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin
@@ -79,14 +80,29 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 class StaffLogAdmin(ReadOnlyAdmin):
     """What staff did on this site. The database refuses to change it."""
 
-    list_display = ("action_time", "user", "action_flag", "content_type", "object_repr", "change_message")
+    list_display = ("action_time", "user", "action_flag", "content_type", "object_repr", "said")
     list_filter = ("action_flag", "content_type")
     search_fields = ("user__email", "object_repr", "change_message")
     list_select_related = ("user", "content_type")
     show_full_result_count = False
 
+    @admin.display(description="change")
+    def said(self, entry: LogEntry) -> str:
+        return entry.get_change_message()
+
 
 admin.site.unregister(Authenticator)
+admin.site.unregister(UserSession)
+
+
+@admin.register(UserSession)
+class SessionAdmin(ReadOnlyAdmin):
+    """Who is signed in, and from where."""
+
+    list_display = ("user", "ip", "created_at", "last_seen_at", "user_agent")
+    search_fields = ("user__email", "ip__exact")
+    list_select_related = ("user",)
+    exclude = ("session_key", "data")
 
 
 @admin.register(Authenticator)

@@ -67,6 +67,10 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.name or self.email
 
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()  # as everybody's is who signs up
+
 
 class ApiToken(models.Model):
     """A key to the REST API. Only its hash is kept: whoever reads this table can use none of them."""

@@ -11,7 +11,7 @@ from clusterx.events.models import Event
 class EventAdmin(admin.ModelAdmin):
     list_display = ("id", "occurred_at", "stream", "type", "actor", "correlation_id")
     list_filter = ("type",)
-    search_fields = ("=stream", "=correlation_id")  # whole: both have an index
+    search_fields = ("stream__exact", "correlation_id__exact")  # both have an index
     list_select_related = ("actor",)
     ordering = ("-id",)
     show_full_result_count = False
