@@ -23,8 +23,8 @@ from marketdata.providers.base import Subscription
 from marketdata.providers.binance import BinanceProvider
 from marketdata.timeframes import TIMEFRAMES, Timeframe
 from marketdata.venue import RecordedMarket, ReplayMarket, SimulatedMarket, VenueServer
-from marketdata.venue.recorded import LOOP
 from marketdata.venue.matching import Matching
+from marketdata.venue.recorded import LOOP
 
 START = 1_790_000_400  # any moment: a multiple of the loop keeps the phases easy to read
 
