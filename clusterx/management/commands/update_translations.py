@@ -20,6 +20,6 @@ class Command(BaseCommand):
             header = path.read_bytes().split(b"\n\n", 1)[0]  # as it stands: babel's would name today's date
             with path.open("wb") as target:
                 target.write(header + b"\n\n")
-                write_po(target, catalogue, width=None, no_location=True, ignore_obsolete=True, omit_header=True)
+                write_po(target, catalogue, width=0, no_location=True, ignore_obsolete=True, omit_header=True)
             empty = [message.id for message in catalogue if message.id and not any(message.string or "")]
             self.stdout.write(f"{path}: {len(catalogue)} messages, {len(empty)} without a translation")
