@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,12 @@ def _append_only_tables_can_be_emptied() -> None:
                 cursor.execute("reset clusterx.append_only")
 
     TransactionTestCase._fixture_teardown = with_the_door_open
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> Iterator[None]:
+    """Argon2 takes a tenth of a second on purpose, for each person that a test makes."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
