@@ -43,6 +43,13 @@ def test_signing_up_takes_a_confirmed_address(visitor: Visitor) -> None:
     assert {"account.opened", "email.confirmed", "session.started"} <= set(told(user))
 
 
+def test_a_french_browser_gets_french_mail() -> None:
+    form = {"email": "ada@example.com", "password1": PASSWORD, "password2": PASSWORD}
+    Visitor(headers={"Accept-Language": "fr"}).post("/accounts/signup/", form)
+    assert "Confirmez votre adresse" in mail.outbox[0].subject
+    assert mail.outbox[0].body.startswith("Bonjour")
+
+
 def test_the_page_that_waits_for_the_mail_says_where_a_developer_finds_it(visitor: Visitor, settings) -> None:
     with override_settings(EMAIL_BACKEND="django.core.mail.backends.filebased.EmailBackend"):
         page = visitor.get("/accounts/confirm-email/").content.decode()
@@ -229,3 +236,17 @@ def test_guessing_stays_limited_when_the_cache_forgets(visitor: Visitor, setting
     assert "Too many attempts" in answer.content.decode()
     cache.clear()
     assert visitor.sign_in(member("grace@example.com").email).status_code == 302  # others are not locked out
+
+
+def test_a_session_left_open_changes_no_address_and_no_factor(visitor: Visitor) -> None:
+    user = member()
+    visitor.sign_in(user.email)
+    answer = visitor.post("/accounts/email/", {"action_add": "", "email": "thief@example.com"})
+    assert answer.url.startswith("/accounts/reauthenticate/")
+    assert visitor.get("/accounts/2fa/totp/activate/").url.startswith("/accounts/reauthenticate/")
+    assert visitor.get("/accounts/2fa/webauthn/add/").url.startswith("/accounts/reauthenticate/")
+    assert EmailAddress.objects.count() == 1
+    assert visitor.confirm_it_is_me("a wrong password").status_code == 200
+    visitor.confirm_it_is_me()
+    visitor.post("/accounts/email/", {"action_add": "", "email": "mine@example.com"})
+    assert EmailAddress.objects.filter(user=user, verified=False).count() == 1
