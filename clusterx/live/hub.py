@@ -4,13 +4,16 @@ Redis is subscribed to a channel only while somebody here listens to it. Message
 come faster than frames go out (20 a second at most), numbered ones queue, those that add queue up to a limit, and of
 the others only the newest stays. A numbered message that does not fit any more becomes ``resync``: the client asks
 REST and goes on.
+
+A snapshot is taken once Redis has confirmed the subscription, so that nothing falls in between. Where it cannot (Redis
+is away), the snapshot goes out all the same and ``resync`` follows when Redis is back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.05
 GATHER_SECONDS = 0.005  # the stream publishes all channels at once: what it said comes within this
 MOST_WAITING = 512  # messages of one client between two frames
+CONFIRM_SECONDS = 2.0
 Heard = Callable[[dict[str, Any]], None]
 
 
@@ -37,6 +41,7 @@ class Subscriber:
         self.channels: set[str] = set()
         self.queue: deque[bytes] = deque()
         self.newest: dict[str, bytes] = {}
+        self.lost: set[str] = set()  # channels of which something did not fit
         self.held: dict[str, list[tuple[bytes, bytes]]] = {}  # channel → what came before its snapshot
 
     def put(self, channel: str, flag: bytes, text: bytes) -> None:
@@ -45,17 +50,31 @@ class Subscriber:
         elif flag == b"~":
             self.newest[channel] = text
         elif len(self.queue) < MOST_WAITING:
+            if earlier := self.newest.pop(channel, None):
+                self.queue.append(earlier)  # it was said first: a forming bar must not follow itself closed
             self.queue.append(text)
         elif flag == b"!":
-            self.newest[channel] = orjson.dumps({"t": "resync", "ch": channel})
+            self.lost.add(channel)
+
+    def drop(self, channel: str) -> None:
+        """Forget a channel that the client no longer listens to."""
+        self.channels.discard(channel)
+        self.held.pop(channel, None)
+        self.newest.pop(channel, None)
+        self.lost.discard(channel)
 
     def take(self) -> list[bytes]:
-        if not self.queue and not self.newest:
+        if not self.queue and not self.newest and not self.lost:
             return []
-        waiting = [*self.queue, *self.newest.values()]
+        waiting = [*self.queue, *self.newest.values(), *(resync(channel) for channel in sorted(self.lost))]
         self.queue.clear()
         self.newest.clear()
+        self.lost.clear()
         return waiting
+
+
+def resync(channel: str) -> bytes:
+    return orjson.dumps({"t": "resync", "ch": channel})
 
 
 def frame(messages: Iterable[bytes]) -> str:
@@ -71,6 +90,11 @@ class Hub:
         self.news = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
         self.pubsub: Any = None
+        self.away = False  # whether the last attempt to hear Redis failed
+        self.asked: Counter[str] = Counter()  # subscriptions that Redis has not confirmed yet
+        self.confirmed: set[str] = set()
+        self.unsure: set[str] = set()  # channels that somebody listens to without having heard everything
+        self.waiting: dict[str, asyncio.Future[None]] = {}
         self.redis = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL, socket_timeout=5, socket_connect_timeout=5)
         self._skip = len(topic(""))
 
@@ -85,6 +109,8 @@ class Hub:
         self.listeners.setdefault(channel, set()).add(subscriber)
         if first:
             await self._open(channel)
+        if channel not in self.sources:
+            await self._confirmation(channel)
 
     def release(self, subscriber: Subscriber, channel: str, snapshot: bytes) -> None:
         """Send the snapshot, then what came meanwhile."""
@@ -97,9 +123,7 @@ class Hub:
         self.news.set()
 
     async def remove(self, subscriber: Subscriber, channel: str) -> None:
-        subscriber.channels.discard(channel)
-        subscriber.held.pop(channel, None)
-        subscriber.newest.pop(channel, None)
+        subscriber.drop(channel)
         listening = self.listeners.get(channel)
         if listening is None:
             return
@@ -132,14 +156,48 @@ class Hub:
     async def _close(self, channel: str) -> None:
         if task := self.sources.pop(channel, None):
             task.cancel()
-        elif channel not in self.callbacks and self.pubsub is not None:
-            with suppress(redis.RedisError, OSError):
-                await self.pubsub.unsubscribe(topic(channel))
+        elif channel not in self.callbacks:
+            self.confirmed.discard(channel)
+            self.unsure.discard(channel)
+            if self.pubsub is not None:
+                with suppress(redis.RedisError, OSError):
+                    await self.pubsub.unsubscribe(topic(channel))
 
-    async def _subscribe(self, channel: str) -> None:
+    async def _subscribe(self, *channels: str) -> None:
         if self.pubsub is not None:
+            self.asked.update(channels)
             with suppress(redis.RedisError, OSError):  # the reader subscribes to everything again when it reconnects
-                await self.pubsub.subscribe(topic(channel))
+                await self.pubsub.subscribe(*map(topic, channels))
+
+    async def _confirmation(self, channel: str) -> None:
+        """Wait until Redis sends what is said on ``channel``; where it does not come, whoever listens is told later."""
+        if channel not in self.confirmed and not self.away:
+            answer = self.waiting.setdefault(channel, asyncio.get_running_loop().create_future())
+            await asyncio.wait([answer], timeout=CONFIRM_SECONDS)
+        if channel not in self.confirmed:
+            self.unsure.add(channel)
+
+    def _confirm(self, channel: str) -> None:
+        self.asked[channel] -= 1
+        if self.asked[channel] > 0:  # given up and taken again meanwhile: only the last one counts
+            return
+        del self.asked[channel]
+        self.confirmed.add(channel)
+        if answer := self.waiting.pop(channel, None):
+            answer.set_result(None)
+        if channel in self.unsure:
+            self.unsure.discard(channel)
+            self._fan_out(channel, b"!", resync(channel))
+
+    def _lose(self) -> None:
+        """Redis is away: whatever is said meanwhile is lost, so every client will be told to ask REST."""
+        self.pubsub, self.away = None, True
+        self.unsure.update(channel for channel in self.listeners if channel not in self.sources)
+        self.asked.clear()
+        self.confirmed.clear()
+        for answer in self.waiting.values():
+            answer.set_result(None)
+        self.waiting.clear()
 
     def listen(self, channel: str, heard: Heard) -> Callable[[], None]:
         """Hear a channel's data inside this process; returns what ends it."""
@@ -170,6 +228,16 @@ class Hub:
                 logger.exception("the source of %s failed; starting it again", channel)
             await asyncio.sleep(5)
 
+    async def close(self) -> None:
+        """End the loops and the connections to Redis; for the end of an event loop."""
+        running = [*self.tasks, *self.sources.values()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self.tasks.clear()
+        self.sources.clear()
+        await self.redis.aclose()
+
     # -- the two loops ----------------------------------------------------------------------------------------
 
     def _start(self) -> None:
@@ -178,23 +246,25 @@ class Hub:
 
     async def _read(self) -> None:
         pause = 0.2
-        lost = False
         while True:
             client = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL)
             try:
-                async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    wanted = [topic(channel) for channel in {*self.listeners, *self.callbacks} - set(self.sources)]
-                    await pubsub.subscribe(f"{prefix()}hub", *wanted)
-                    self.pubsub = pubsub
-                    if lost:
-                        self._resync()
-                    pause, lost = 0.2, False
+                async with client.pubsub() as pubsub:
+                    await pubsub.subscribe(f"{prefix()}hub")
+                    # From here on whoever adds a channel subscribes to it; those that were added before, now.
+                    self.pubsub, self.away, pause = pubsub, False, 0.2
+                    if earlier := {*self.listeners, *self.callbacks} - set(self.sources):
+                        await self._subscribe(*earlier)
                     async for message in pubsub.listen():
-                        self._heard(message["channel"].decode()[self._skip :], message["data"])
+                        channel = message["channel"].decode()[self._skip :]
+                        if message["type"] == "message":
+                            self._heard(channel, message["data"])
+                        elif message["type"] == "subscribe" and channel in self.asked:
+                            self._confirm(channel)
             except (redis.RedisError, OSError) as error:
                 logger.warning("live messages are not being heard (%s); trying again in %.1f s", error, pause)
             finally:
-                self.pubsub, lost = None, True
+                self._lose()
                 with suppress(redis.RedisError, OSError):
                     await client.aclose()
             await asyncio.sleep(pause)
@@ -207,7 +277,10 @@ class Hub:
         if callbacks := self.callbacks.get(channel):
             data = orjson.loads(text)["d"]
             for heard in list(callbacks):
-                heard(data)
+                try:
+                    heard(data)
+                except Exception:  # one that fails must not make everybody deaf
+                    logger.exception("a listener to %s failed", channel)
 
     def _fan_out(self, channel: str, flag: bytes, text: bytes) -> None:
         listening = self.listeners.get(channel, ())
@@ -215,11 +288,6 @@ class Hub:
             subscriber.put(channel, flag, text)
         self.dirty.update(listening)
         self.news.set()
-
-    def _resync(self) -> None:
-        """After Redis was away: whatever was sent meanwhile is lost, so every client asks REST."""
-        for channel, listening in self.listeners.items():
-            self._fan_out(channel, b"!", orjson.dumps({"t": "resync", "ch": channel})) if listening else None
 
     async def _flush(self) -> None:
         """Write as soon as there is news, once it has come whole, but no more often than every FLUSH_SECONDS."""

@@ -110,10 +110,11 @@ class StreamSocket:
 
     async def _subscribe(self, number: Any, channels: list[str]) -> None:
         wanted: list[tuple[str, Kind]] = []
-        for channel in dict.fromkeys(channels):
+        for looked_up, channel in enumerate(dict.fromkeys(channels)):
             if channel in self.subscriber.channels:
                 continue
-            if len(self.subscriber.channels) + len(wanted) >= MOST_CHANNELS:
+            # Each name costs a question to the database, also the name of nothing.
+            if len(self.subscriber.channels) + len(wanted) >= MOST_CHANNELS or looked_up >= MOST_CHANNELS:
                 self._error(number, "too-many-channels", f"{MOST_CHANNELS} channels a connection at most", channel)
                 break
             kind = kind_of(channel) if len(channel) <= LONGEST_CHANNEL and channel.isprintable() else None
