@@ -8,6 +8,7 @@ candles) and note how old each tick is.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import multiprocessing
 import os
@@ -77,6 +78,7 @@ async def watch(url: str, refs: list[str], until: float) -> dict[str, Any]:
 
 
 def clients(url: str, refs: list[str], until: float, answer: Any) -> None:
+    gc.freeze()  # it is the server that is measured, and not a pause of this process
     answer.put(asyncio.run(watch(url, refs, until)))
 
 
@@ -132,6 +134,7 @@ def measure() -> list[Figure]:
                 memory.append(psutil.Process(web.pid).memory_info().rss / 2**20)
             await producing
 
+        gc.freeze()  # as manage.py stream does
         asyncio.run(run())
         seen = answer.get(timeout=60)
         watcher.join(10)

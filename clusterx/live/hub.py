@@ -1,7 +1,7 @@
 """The hub of one web process: hears Redis once for everybody, and writes each client one frame at a time.
 
 Redis is subscribed to a channel only while somebody here listens to it. Messages reach a client in order. When they
-come faster than frames go out (20 a second at most), numbered ones queue, those that add queue up to a limit, and of
+come faster than frames go out (40 a second at most), numbered ones queue, those that add queue up to a limit, and of
 the others only the newest stays. A numbered message that does not fit any more becomes ``resync``: the client asks
 REST and goes on.
 
@@ -26,7 +26,7 @@ from clusterx.live.publish import encode, prefix, topic
 from clusterx.live.registry import kind_of
 
 logger = logging.getLogger(__name__)
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.025
 GATHER_SECONDS = 0.005  # the stream publishes all channels at once: what it said comes within this
 MOST_WAITING = 512  # messages of one client between two frames
 CONFIRM_SECONDS = 2.0

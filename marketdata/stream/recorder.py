@@ -1,8 +1,8 @@
 """The one place where the stream process writes and publishes.
 
-Connections hand in what they heard; ten times a second a batch goes to the database, in one thread with one
-connection, and then out to Redis: a closed bar is published only after it is committed. While the database is away
-candles are kept and everything else is bounded; while Redis is away nothing waits for it.
+Connections hand in what they heard. Ticks go out to Redis twenty times a second. Ten times a second a batch goes to the
+database, in one thread with one connection, and a closed bar is published only after it is committed. While the database
+is away candles are kept and everything else is bounded; while Redis is away nothing waits for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +28,8 @@ from marketdata.store import write_candles
 from marketdata.timeframes import TIMEFRAMES
 
 logger = logging.getLogger(__name__)
-FLUSH_SECONDS = 0.08
+PUBLISH_SECONDS = 0.05
+STORE_SECONDS = 0.1
 MOST_TRADES = 200_000  # kept while the database is away
 LONGEST_PAUSE = 10.0
 
@@ -66,6 +68,7 @@ class Recorder:
         self.refs: dict[int, str] = {}
         self.counts: Counter[str] = Counter()
         self.before_flush: list[Callable[[], None]] = []
+        self.ending = asyncio.Event()
         self._pause = 0.0
         self._retry_at = 0.0
 
@@ -92,22 +95,44 @@ class Recorder:
     # -- the loop ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
+        """Publish ticks and store what gathers, each at its own pace: a slow database delays no tick."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._every(PUBLISH_SECONDS, self._tick))
+            tasks.create_task(self._every(STORE_SECONDS, self._store))
+        await self.flush()
+
+    def end(self) -> None:
+        """Let ``run`` come to its end: the step it is in, and then what has gathered."""
+        self.ending.set()
+
+    async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+        """Take ``step`` again and again, ``seconds`` from one start to the next where it takes less."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self.ending.is_set():
             started = loop.time()
-            for hook in self.before_flush:
-                hook()
-            await self.flush()
-            await asyncio.sleep(max(0.01, FLUSH_SECONDS - (loop.time() - started)))
+            await step()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ending.wait(), max(0.01, seconds - (loop.time() - started)))
 
     async def flush(self) -> None:
         """Publish ticks, write what has gathered, then publish what was committed."""
+        await self._publish()
+        await self._store()
+
+    async def _tick(self) -> None:
+        for hook in self.before_flush:
+            hook()
+        await self._publish()
+
+    async def _publish(self) -> None:
         messages = list(self.outgoing.values())
         self.outgoing = {}
         for ref, waiting in self.trades_out.items():
             messages.append((f"trades/{ref}", {"trades": list(waiting)}, None, True))
         self.trades_out = {}
         await publish_many_async(messages)
+
+    async def _store(self) -> None:
         if not self.batch or time.monotonic() < self._retry_at:
             return
         batch, self.batch = self.batch, Batch()

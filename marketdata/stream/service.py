@@ -59,9 +59,9 @@ class StreamService:
             for _, task in self.running.values():
                 task.cancel()
             await asyncio.gather(*(task for _, task in self.running.values()), return_exceptions=True)
-            recording.cancel()
             telling.cancel()
-            await self.recorder.flush()
+            self.recorder.end()
+            await recording
 
     def _gather(self) -> None:
         for connection, _ in self.running.values():

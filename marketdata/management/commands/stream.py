@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -14,6 +15,7 @@ class Command(BaseCommand):
     help = "Keeps a connection to every venue that is switched on, builds bars, stores and publishes them."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        gc.freeze()  # what is loaded now stays; the collector need not walk through it while ticks wait
         asyncio.run(self._run())
 
     async def _run(self) -> None:
