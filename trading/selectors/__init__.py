@@ -1,0 +1,79 @@
+"""Every read of trading that more than one place needs.
+
+``own`` is what pages and the API list, ``market`` what decisions look at, ``worth`` what things are valued at, ``looks`` what
+the queue still has to do.
+"""
+
+from trading.selectors.looks import (
+    bars_without_evaluation,
+    deployments_with_holes,
+    overdue_evaluations,
+    running_on,
+    watched_bars,
+)
+from trading.selectors.market import (
+    deployable_instruments,
+    has_open_gap,
+    market_price,
+    newest_bar_time,
+    price_age_limit,
+    short_allowed,
+    timeframes_for,
+)
+from trading.selectors.own import (
+    account_of,
+    accounts_of,
+    activity,
+    deployments,
+    deployments_of,
+    fills,
+    fills_of,
+    orders,
+    orders_of,
+    positions,
+    positions_of,
+)
+from trading.selectors.worth import (
+    Holding,
+    Portfolio,
+    accounts_holding,
+    accounts_to_mark,
+    equity_curve,
+    holding,
+    portfolio,
+    portfolios,
+)
+
+__all__ = [
+    "Holding",
+    "Portfolio",
+    "account_of",
+    "accounts_holding",
+    "accounts_of",
+    "accounts_to_mark",
+    "activity",
+    "bars_without_evaluation",
+    "deployable_instruments",
+    "deployments",
+    "deployments_of",
+    "deployments_with_holes",
+    "equity_curve",
+    "fills",
+    "fills_of",
+    "has_open_gap",
+    "holding",
+    "market_price",
+    "newest_bar_time",
+    "orders",
+    "orders_of",
+    "overdue_evaluations",
+    "portfolio",
+    "portfolios",
+    "positions",
+    "positions_of",
+    "price_age_limit",
+    "running_on",
+    "short_allowed",
+    "timeframes_for",
+    "watched_bars",
+]

@@ -1,0 +1,67 @@
+"""The market as trading sees it: what may be traded, at which bars, and at what price now.
+
+Ages are told by when a price was received, never by the venue's time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import QuerySet
+
+from marketdata.models import Candle, Gap, Instrument, LatestPrice
+from marketdata.timeframes import TIMEFRAMES, Timeframe
+from trading.brokers.paper import PRICE_AGE_LIMIT, MarketPrice
+from trading.models import Account
+
+SHORTABLE: Final = frozenset({Instrument.Kind.PERPETUAL, Instrument.Kind.FUTURE})
+
+
+def deployable_instruments(account: Account) -> QuerySet[Instrument]:
+    """Instruments that the account can trade: active, at a connected venue, quoted in its currency."""
+    return Instrument.objects.filter(is_active=True, venue__is_enabled=True, quote=account.currency).select_related("venue")
+
+
+def timeframes_for(instrument: Instrument) -> list[str]:
+    """The timeframes that there are bars of, shortest first."""
+    shortest = Timeframe.of(instrument.base_timeframe)
+    return [name for name, timeframe in TIMEFRAMES.items() if timeframe >= shortest]
+
+
+def short_allowed(instrument: Instrument) -> bool:
+    """Whether one may sell what one does not hold."""
+    return instrument.kind in SHORTABLE
+
+
+def newest_bar_time(instrument_id: int, timeframe: str) -> datetime | None:
+    """Opening time of the newest closed bar that is stored."""
+    return (
+        Candle.objects.filter(instrument_id=instrument_id, timeframe=timeframe)
+        .order_by("-time")
+        .values_list("time", flat=True)
+        .first()
+    )
+
+
+def market_price(instrument_id: int) -> MarketPrice | None:
+    """The instrument's newest price, or None if it never had one."""
+    latest = LatestPrice.objects.filter(instrument_id=instrument_id).first()
+    if latest is None:
+        return None
+    return MarketPrice(latest.price, latest.bid, latest.ask, latest.time, latest.received_at)
+
+
+def price_age_limit(instrument: Instrument) -> timedelta:
+    """How old a price may be to trade on: a minute, and one bar more where prices come by the bar."""
+    if instrument.has_ticks:
+        return PRICE_AGE_LIMIT
+    bar = Timeframe.of(instrument.base_timeframe).seconds
+    return PRICE_AGE_LIMIT + timedelta(seconds=bar / instrument.venue.clock_rate)
+
+
+def has_open_gap(instrument_id: int, timeframe: str, start: datetime, end: datetime) -> bool:
+    """Whether bars between ``start`` and ``end`` are missing and still being asked for."""
+    return Gap.objects.filter(
+        instrument_id=instrument_id, timeframe=timeframe, status=Gap.Status.OPEN, start__lt=end, end__gt=start
+    ).exists()
