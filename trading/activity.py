@@ -1,16 +1,20 @@
-"""From an event of an account to the sentence that people read."""
+"""From events of an account to the sentences that people read: on pages, over the API and in messages of the moment."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clusterx.events.models import Event
+from clusterx.templatetags import figures
+from marketdata.models import Instrument
 from strategies.library import LIBRARY
 from trading import events
 
@@ -29,10 +33,17 @@ class Activity:
     instrument: str | None
 
 
-def describe(event: Event) -> Activity:
-    """``event`` as a sentence in the active language."""
+def described(events: Iterable[Event]) -> list[Activity]:
+    """``events`` as sentences in the active language, in the order given. One query however many they are."""
+    events = list(events)
+    refs = {event.payload["instrument"] for event in events if "instrument" in event.payload}
+    instruments = Instrument.objects.in_bulk(refs, field_name="ref") if refs else {}
+    return [_described(event, instruments.get(event.payload.get("instrument"))) for event in events]
+
+
+def _described(event: Event, instrument: Instrument | None) -> Activity:
     facts: dict[str, Any] = event.payload
-    text, tone = _sentence(event.type, facts)
+    text, tone = _sentence(event.type, facts, _words(facts, instrument))
     return Activity(
         id=event.pk,
         public_id=event.public_id,
@@ -45,13 +56,36 @@ def describe(event: Event) -> Activity:
     )
 
 
-def _sentence(type: str, facts: dict[str, Any]) -> tuple[str, str]:
+def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, Any]:
+    """``facts`` as people read them: numbers as every page writes them, a strategy by its label.
+
+    A price of an instrument that is no longer known keeps the digits it was recorded with.
+    """
     words = dict(facts)
     if name := facts.get("strategy"):
         words["strategy"] = LIBRARY[name].label if name in LIBRARY else name
+    currency = facts.get("currency", "")
+    for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance"}:
+        words[name] = _number(name, Decimal(facts[name]), currency, instrument)
+    return words
+
+
+def _number(name: str, number: Decimal, currency: str, instrument: Instrument | None) -> str:
+    match name:
+        case "price" if instrument is not None:
+            return figures.price(number, instrument)
+        case "quantity" | "price":
+            return figures.quantity(number, instrument)
+        case "realised_pnl":
+            return figures.signed_money(number, currency)
+        case _money:
+            return figures.money(number, currency)
+
+
+def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[str, str]:
     match type:
         case events.ACCOUNT_CREATED:
-            return _("Account %(name)s opened with %(starting_balance)s %(currency)s.") % words, "info"
+            return _("Account %(name)s opened with %(starting_balance)s.") % words, "info"
         case events.DEPLOYMENT_CREATED:
             return _("%(strategy)s deployed on %(instrument)s, %(timeframe)s.") % words, "info"
         case events.DEPLOYMENT_STARTED:
@@ -85,9 +119,9 @@ def _sentence(type: str, facts: dict[str, Any]) -> tuple[str, str]:
             )
             return text % words, "bad" if facts["realised_pnl"].startswith("-") else "good"
         case events.ORDER_FILLED if facts["side"] == "buy":
-            return _("Bought %(quantity)s on %(instrument)s at %(price)s, fee %(fee)s %(currency)s.") % words, "info"
+            return _("Bought %(quantity)s on %(instrument)s at %(price)s, fee %(fee)s.") % words, "info"
         case events.ORDER_FILLED:
-            return _("Sold %(quantity)s on %(instrument)s at %(price)s, fee %(fee)s %(currency)s.") % words, "info"
+            return _("Sold %(quantity)s on %(instrument)s at %(price)s, fee %(fee)s.") % words, "info"
         case events.ORDER_CANCELLED:
             return _("Order for %(quantity)s on %(instrument)s cancelled: %(reason)s") % words, "warn"
         case events.ORDER_REJECTED:

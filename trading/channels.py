@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from clusterx.events.models import Event
 from clusterx.live.publish import publish
 from trading import selectors
-from trading.activity import describe
+from trading.activity import described
 from trading.api import serializers
 from trading.models import Account
 from trading.services.journal import stream_of
@@ -29,7 +29,7 @@ def publish_news(account_id: int, event_id: int, changed: tuple[tuple[str, int],
     event = Event.objects.get(pk=event_id)
     messages = [{kind: _row(kind, pk)} for kind, pk in changed]
     with translation.override(account.owner.language or settings.LANGUAGE_CODE):
-        messages.append({"event": dict(serializers.ActivityOutput(describe(event)).data)})
+        messages.append({"event": dict(serializers.ActivityOutput(described([event])[0]).data)})
     for message in messages:
         publish(account_channel(account), message, seq=event.pk, keep=False)
 

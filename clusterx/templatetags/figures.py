@@ -63,12 +63,13 @@ def price(value: Number, instrument: Any) -> str:
 
 
 @register.filter
-def quantity(value: Number) -> str:
-    """A quantity with the digits it has, at most eight decimals."""
+def quantity(value: Number, instrument: Any = None) -> str:
+    """A quantity with the digits it has, at most those of its instrument's lot; eight decimals where none is given."""
     number = _decimal(value)
     if number is None:
         return MISSING
-    number = number.quantize(Decimal("1e-8"), rounding=ROUND_HALF_EVEN)
+    most = 8 if instrument is None else decimals_of(instrument.lot_size)
+    number = number.quantize(Decimal(1).scaleb(-most), rounding=ROUND_HALF_EVEN)
     return _written(number, decimals_of(number) if number else 0)
 
 

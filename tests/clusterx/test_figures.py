@@ -52,6 +52,11 @@ def test_a_quantity_keeps_its_digits_without_trailing_zeros():
     assert figures.quantity(Decimal("1500")) == "1,500"
 
 
+def test_a_quantity_has_no_more_digits_than_its_instrument_s_lot():
+    assert figures.quantity(Decimal("1.23456"), SimpleNamespace(lot_size=Decimal("0.001000"))) == "1.235"
+    assert figures.quantity(Decimal("0.0000000012"), SimpleNamespace(lot_size=Decimal("1e-10"))) == "0.0000000012"
+
+
 def test_large_counts_are_shortened():
     assert [figures.compact(value) for value in (950, 12_345, 3_400_000, 2.5e9)] == ["950", "12.3k", "3.4M", "2.5B"]
 

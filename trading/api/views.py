@@ -18,7 +18,7 @@ from clusterx.accounts.models import User
 from clusterx.api.pagination import NewestFirst
 from clusterx.events.models import Event
 from trading import selectors
-from trading.activity import describe
+from trading.activity import described
 from trading.api import filters, serializers
 from trading.events import text
 from trading.models import Account, Deployment, Fill, Order, Position
@@ -76,8 +76,7 @@ class AccountViewSet(GenericViewSet[Account]):
         """What happened to the account, newest first."""
         happened = Event.objects.filter(stream=stream_of(self.get_object()))
         page: list[Event] = self.paginate_queryset(happened) or []  # type: ignore[arg-type, assignment]
-        told = [describe(event) for event in page]
-        return self.get_paginated_response(serializers.ActivityOutput(told, many=True).data)
+        return self.get_paginated_response(serializers.ActivityOutput(described(page), many=True).data)
 
 
 @extend_schema_view(

@@ -8,7 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from clusterx.accounts.models import User
 from clusterx.events.models import Event
-from trading.activity import Activity, describe
+from trading.activity import Activity, described
 from trading.models import Account, Deployment, Evaluation, Fill, Order, Position
 
 
@@ -83,4 +83,4 @@ def activity(account: Account, *, limit: int = 50, before: int | None = None) ->
     events = Event.objects.filter(stream=f"account/{account.public_id}")
     if before is not None:
         events = events.filter(pk__lt=before)
-    return [describe(event) for event in events.order_by("-pk")[:limit]]
+    return described(events.order_by("-pk")[:limit])
