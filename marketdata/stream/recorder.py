@@ -2,13 +2,15 @@
 
 Connections hand in what they heard. Ticks go out to Redis twenty times a second. Ten times a second a batch goes to the
 database, in one thread with one connection, and a closed bar is published only after it is committed. While the database
-is away candles are kept and everything else is bounded; while Redis is away nothing waits for it.
+is away candles are kept and everything else is bounded; while Redis is away nothing waits for it. A row that the database
+refuses is left out and counted, so that it holds up no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -32,6 +34,9 @@ PUBLISH_SECONDS = 0.05
 STORE_SECONDS = 0.1
 MOST_TRADES = 200_000  # kept while the database is away
 LONGEST_PAUSE = 10.0
+MOST_NEWS = 10_000  # batches of closed bars that wait while Redis is away
+LAST_NEWS_SECONDS = 5.0
+REFUSED = (psycopg.DataError, psycopg.IntegrityError, ArithmeticError, ValueError, OSError, struct.error)  # by a row's content
 
 
 @dataclass
@@ -59,6 +64,21 @@ class Batch:
     def __bool__(self) -> bool:
         return bool(self.candles or self.history or self.trades or self.quotes or self.books or self.latest)
 
+    def rows(self) -> list[tuple[str, Any]]:
+        """Everything in the order in which it is written, each row behind the name of its field."""
+        lists = [(name, row) for name in ("history", "candles", "trades", "quotes", "books") for row in getattr(self, name)]
+        return lists + [("latest", item) for item in self.latest.items()]
+
+    @classmethod
+    def of(cls, rows: list[tuple[str, Any]]) -> Batch:
+        made = cls()
+        for name, row in rows:
+            if name == "latest":
+                made.latest[row[0]] = row[1]
+            else:
+                getattr(made, name).append(row)
+        return made
+
 
 class Recorder:
     def __init__(self) -> None:
@@ -69,6 +89,7 @@ class Recorder:
         self.counts: Counter[str] = Counter()
         self.before_flush: list[Callable[[], None]] = []
         self.ending = asyncio.Event()
+        self._news: asyncio.Queue[tuple[list[Message], list[dict[str, Any]]]] = asyncio.Queue(MOST_NEWS)
         self._pause = 0.0
         self._retry_at = 0.0
 
@@ -95,11 +116,25 @@ class Recorder:
     # -- the loop ---------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Publish ticks and store what gathers, each at its own pace: a slow database delays no tick."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(PUBLISH_SECONDS, self._tick))
-            tasks.create_task(self._every(STORE_SECONDS, self._store))
-        await self.flush()
+        """Publish ticks, store what gathers and tell of what was stored, each at its own pace.
+
+        So a slow database delays no tick, and a slow Redis no candle.
+        """
+        telling = asyncio.create_task(self._tell_all())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._every(PUBLISH_SECONDS, self._tick))
+                tasks.create_task(self._every(STORE_SECONDS, self._store))
+            await self._publish()
+            self._retry_at = 0.0  # there is no later
+            await self._store()
+            if self.batch:
+                logger.error("ended while the database is away: %d candles are not stored", len(self.batch.candles))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_NEWS_SECONDS):
+                    await self._news.join()
+        finally:
+            telling.cancel()
 
     def end(self) -> None:
         """Let ``run`` come to its end: the step it is in, and then what has gathered."""
@@ -115,9 +150,11 @@ class Recorder:
                 await asyncio.wait_for(self.ending.wait(), max(0.01, seconds - (loop.time() - started)))
 
     async def flush(self) -> None:
-        """Publish ticks, write what has gathered, then publish what was committed."""
+        """All of it once, for a caller that has no loop: publish ticks, write what has gathered, tell of what was written."""
         await self._publish()
         await self._store()
+        while not self._news.empty():
+            await self._tell(*self._news.get_nowait())
 
     async def _tick(self) -> None:
         for hook in self.before_flush:
@@ -137,7 +174,7 @@ class Recorder:
             return
         batch, self.batch = self.batch, Batch()
         try:
-            changed = await asyncio.to_thread(write, batch)
+            changed, refused = await asyncio.to_thread(write_what_can_be, batch)
         except psycopg.Error as error:
             self._keep(batch, error)
             return
@@ -146,7 +183,8 @@ class Recorder:
         self._pause = 0.0
         self.counts["candles"] += len(changed)
         self.counts["trades"] += len(batch.trades)
-        await self._announce(batch, changed)
+        self.counts["rows_refused"] += refused
+        self._announce(batch, changed)
 
     def _keep(self, batch: Batch, error: Exception) -> None:
         """Put a batch that was not written before what came meanwhile, and wait longer each time."""
@@ -155,13 +193,14 @@ class Recorder:
         self._pause = min(max(0.25, self._pause * 2), LONGEST_PAUSE)
         self._retry_at = time.monotonic() + self._pause
         newer = self.batch
-        kept = (batch.trades + newer.trades)[:MOST_TRADES]
+        trades = batch.trades + newer.trades
+        self.counts["trades_not_stored"] += max(0, len(trades) - MOST_TRADES)
         self.batch = Batch(
-            batch.candles + newer.candles, batch.history + newer.history, kept, newer.quotes, newer.books,
+            batch.candles + newer.candles, batch.history + newer.history, trades[:MOST_TRADES], newer.quotes, newer.books,
             batch.latest | newer.latest,
         )  # fmt: skip
 
-    async def _announce(self, batch: Batch, changed: list[tuple[Any, ...]]) -> None:
+    def _announce(self, batch: Batch, changed: list[tuple[Any, ...]]) -> None:
         written = {(instrument_id, timeframe, bar.time): bar for instrument_id, timeframe, bar in batch.candles}
         messages: list[Message] = []
         news = []
@@ -174,6 +213,19 @@ class Recorder:
             messages.append((f"candles/{ref}/{timeframe}", data, opened // TIMEFRAMES[timeframe].seconds, True))
             if inserted:
                 news.append({"instrument_id": instrument_id, "timeframe": timeframe, "time": opened, "close": bar.close})
+        try:
+            self._news.put_nowait((messages, news))
+        except asyncio.QueueFull:
+            self.counts["bars_not_told"] += len(messages)
+
+    async def _tell_all(self) -> None:
+        while True:
+            messages, news = await self._news.get()
+            await self._tell(messages, news)
+            self._news.task_done()
+
+    async def _tell(self, messages: list[Message], news: list[dict[str, Any]]) -> None:
+        """Publish closed bars that were committed and send their signal."""
         await publish_many_async(messages)
         if news:
             await asyncio.to_thread(tell, news)
@@ -199,6 +251,23 @@ def raw_connection() -> psycopg.Connection:
             parameters.pop(name, None)
         _raw = psycopg.connect(**parameters, autocommit=True, connect_timeout=5)
     return _raw
+
+
+def write_what_can_be(batch: Batch) -> tuple[list[tuple[Any, ...]], int]:
+    """Write a batch, halved again and again around the rows that are refused.
+
+    Returns the candles that changed and how many rows were refused.
+    """
+    try:
+        return write(batch), 0
+    except REFUSED as error:
+        rows = batch.rows()
+        if len(rows) == 1:
+            logger.warning("the database refused a row, which is left out: %.200s: %.300r", error, rows[0])
+            return [], 1
+    first, missing = write_what_can_be(Batch.of(rows[: len(rows) // 2]))
+    second, more = write_what_can_be(Batch.of(rows[len(rows) // 2 :]))
+    return first + second, missing + more
 
 
 def write(batch: Batch) -> list[tuple[Any, ...]]:
