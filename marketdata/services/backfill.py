@@ -6,12 +6,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 
 from django.db import connection, transaction
 
+from marketdata.aggregation import merged
 from marketdata.bars import Bar
 from marketdata.models import Candle, Gap, Instrument
-from marketdata.providers import ProviderError, provider_for
+from marketdata.providers import Provider, ProviderError, provider_for
 from marketdata.store import write_candles
 from marketdata.timeframes import TIMEFRAMES, Timeframe
 
@@ -39,36 +42,49 @@ def find_gaps(*, at: datetime) -> int:
                     " order by time desc limit %s) newest) pairs where next - time > %s * interval '1 second'",
                     [timeframe.seconds, instrument.pk, timeframe.name, LOOK_BACK_BARS, timeframe.seconds],
                 )
-                holes = cursor.fetchall()
-            made = Gap.objects.bulk_create(
-                [
-                    Gap(instrument=instrument, timeframe=timeframe.name, start=start, end=end, found_at=at)
-                    for start, end in holes
-                ],
-                ignore_conflicts=True,
-            )
+                holes = dict(cursor.fetchall())
+            series = Gap.objects.filter(instrument=instrument, timeframe=timeframe.name)
+            known = set(series.filter(start__in=holes).values_list("start", flat=True))
+            made = [
+                Gap(instrument=instrument, timeframe=timeframe.name, start=start, end=end, found_at=at)
+                for start, end in holes.items()
+                if start not in known
+            ]
+            Gap.objects.bulk_create(made, ignore_conflicts=True)  # another search may have come first
             found += len(made)
     return found
 
 
 def fill_gaps(*, at: datetime, most: int = 20) -> int:
-    """Ask the venues for open holes, newest first; return how many were closed."""
-    closed = 0
-    for gap in Gap.objects.filter(status=Gap.Status.OPEN).select_related("instrument__venue").order_by("-found_at")[:most]:
-        closed += fill_gap(gap_id=gap.pk, at=at)
+    """Ask the connected venues for open holes, newest first; return how many were closed.
+
+    An instrument whose venue does not answer is left for the next time, so that it does not keep the others waiting.
+    """
+    waiting = Gap.objects.filter(
+        status=Gap.Status.OPEN, instrument__is_active=True, instrument__venue__is_enabled=True
+    ).exclude(instrument__venue__provider="")
+    closed, silent = 0, set()
+    for pk, instrument_id in waiting.order_by("-found_at", "-pk").values_list("pk", "instrument_id")[:most]:
+        if instrument_id in silent:
+            continue
+        try:
+            closed += fill_gap(gap_id=pk, at=at)
+        except (ProviderError, LookupError) as error:
+            logger.warning("%s", error)
+            silent.add(instrument_id)
     return closed
 
 
 def fill_gap(*, gap_id: int, at: datetime) -> bool:
-    """Ask the venue for one hole. After MOST_ATTEMPTS answers without its bars it counts as empty there."""
+    """Ask the venue for one hole; return whether it is closed now. A second call changes nothing.
+
+    After MOST_ATTEMPTS answers without its bars it counts as empty there. Raises ProviderError when the venue does not
+    answer, which is no attempt, and LookupError when the venue has no adapter.
+    """
     gap = Gap.objects.select_related("instrument__venue").get(pk=gap_id)
     timeframe = Timeframe.of(gap.timeframe)
     start, end = int(gap.start.timestamp()), int(gap.end.timestamp())
-    try:
-        bars = fetch(gap.instrument, timeframe, start=start, end=end)
-    except ProviderError as error:
-        logger.warning("%s %s: %s", gap.instrument.ref, gap.timeframe, error)
-        return False
+    bars = fetch(gap.instrument, timeframe, start=start, end=end)
     with transaction.atomic():
         gap = Gap.objects.select_for_update().get(pk=gap_id)
         if gap.status != Gap.Status.OPEN:
@@ -94,42 +110,73 @@ def fetch(
 ) -> list[Bar]:
     """Closed bars from the instrument's venue, by pages; ``page_done`` gets each as it comes.
 
-    Raises ProviderError.
+    Closed by the venue's own clock: a replay's or a simulation's may be hours behind ours, and its unfinished bar would pass
+    for a closed one. Raises ProviderError, naming the instrument, and LookupError when the venue has no adapter.
     """
 
-    async def ask() -> list[Bar]:
-        provider = provider_for(instrument.venue.provider, instrument.venue.base_url)
-        found: list[Bar] = []
+    provider, found = None, []
+    with asyncio.Runner() as runner:
+        # The loop runs for each question and not around all of them: whoever gets a page may use the database.
         try:
+            provider, now = runner.run(_connect(instrument))
+            provider.now_ms = lambda: now * 1000  # type: ignore[attr-defined]
             for at in range(start, end, PAGE * timeframe.seconds):
                 upto = min(end, at + PAGE * timeframe.seconds)
-                page = await provider.bars(instrument.venue_symbol, timeframe.name, start=at, end=upto)
+                page = runner.run(provider.bars(instrument.venue_symbol, timeframe.name, start=at, end=upto))
                 if page_done is not None:
                     page_done(page)
                 found += page
+        except ProviderError as error:
+            raise ProviderError(f"{instrument.ref} {timeframe}: {error}") from error
         finally:
-            await provider.close()
-        return found
+            if provider is not None:
+                runner.run(provider.close())
+    return found
 
-    return asyncio.run(ask())
+
+async def _connect(instrument: Instrument) -> tuple[Provider, float]:
+    """The instrument's venue, and its clock (epoch seconds)."""
+    provider = provider_for(instrument.venue.provider, instrument.venue.base_url)
+    try:
+        return provider, await provider.server_time()
+    except ProviderError:
+        await provider.close()
+        raise
 
 
 def roll_up_candles(*, instrument_id: int, base: Timeframe, timeframe: Timeframe, start: datetime) -> int:
-    """Store the bars of ``timeframe`` that are missing although all the shorter ones in them are there; return how many."""
-    parts = timeframe.seconds // base.seconds
+    """Store the bars of ``timeframe`` that are missing although all the shorter ones in them are there; return how many.
+
+    They are merged as the stream merges them, so that a bar which both make is one bar and no amendment.
+    """
+    wanted = {
+        "long": timeframe.name, "short": base.name, "instrument": instrument_id, "seconds": timeframe.seconds,
+        "parts": timeframe.seconds // base.seconds,
+        "start": datetime.fromtimestamp(timeframe.floor(int(start.timestamp())), UTC),
+    }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(
+            "with windows as (select date_bin(%(seconds)s * interval '1 second', time, timestamptz 'epoch') as opened"
+            " from marketdata_candle where instrument_id = %(instrument)s and timeframe = %(short)s and time >= %(start)s"
+            " group by opened having count(*) = %(parts)s), missing as (select opened from windows where not exists"
+            " (select 1 from marketdata_candle where instrument_id = %(instrument)s and timeframe = %(long)s"
+            " and time = windows.opened))"
+            " select extract(epoch from opened)::bigint, extract(epoch from time)::bigint, open, high, low, close, volume,"
+            " trades from missing join marketdata_candle on time >= opened"
+            " and time < opened + %(seconds)s * interval '1 second' and instrument_id = %(instrument)s"
+            " and timeframe = %(short)s order by opened, time",
+            wanted,
+        )
+        bars = [
+            merged(opened, [Bar(*row[1:]) for row in rows]) for opened, rows in groupby(cursor.fetchall(), key=itemgetter(0))
+        ]
+        if not bars:
+            return 0
+        # The venue's own bar may have come meanwhile: it stays.
+        cursor.executemany(
             "insert into marketdata_candle"
             " (instrument_id, timeframe, time, open, high, low, close, volume, trades, source, revision)"
-            " select instrument_id, %(long)s, date_bin(%(seconds)s * interval '1 second', time, timestamptz 'epoch') as opened,"
-            " (array_agg(open order by time))[1], max(high), min(low), (array_agg(close order by time desc))[1], sum(volume),"
-            " case when count(trades) = count(*) then sum(trades)::int end, %(source)s, 0 from marketdata_candle"
-            " where instrument_id = %(instrument)s and timeframe = %(short)s and time >= %(start)s"
-            " group by instrument_id, opened having count(*) = %(parts)s on conflict do nothing",
-            {
-                "long": timeframe.name, "seconds": timeframe.seconds, "source": Candle.Source.ROLLUP,
-                "instrument": instrument_id, "short": base.name, "parts": parts,
-                "start": datetime.fromtimestamp(timeframe.floor(int(start.timestamp())), UTC),
-            },
-        )  # fmt: skip
+            " values (%s, %s, to_timestamp(%s), %s, %s, %s, %s, %s, %s, %s, 0) on conflict do nothing",
+            [(instrument_id, timeframe.name, *bar[:7], Candle.Source.ROLLUP) for bar in bars],
+        )
         return int(cursor.rowcount)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from clusterx.accounts.models import User
 from clusterx.errors import DomainError
 from marketdata.models import Instrument, Watchlist, WatchlistItem
 
 MOST_LISTS = 50
+MOST_INSTRUMENTS = 200
 
 
 class NameTaken(DomainError):
@@ -46,27 +47,20 @@ def create(*, owner: User, name: str, refs: Sequence[str] = ()) -> Watchlist:
 
 @transaction.atomic
 def change(*, watchlist_id: int, name: str | None = None, refs: Sequence[str] | None = None) -> Watchlist:
-    """Rename it, replace its instruments, or both. A second call changes nothing."""
+    """Rename it, replace its instruments, or both. A second call changes nothing.
+
+    Raises NameTaken, TooMany or UnknownInstrument. An instrument that was switched off since it was put on the list stays.
+    """
     watchlist = Watchlist.objects.select_for_update().get(pk=watchlist_id)
     if name is not None and name != watchlist.name:
         _free(watchlist.owner, name)
         watchlist.name = name
         watchlist.save(update_fields=["name"])
     if refs is not None:
+        already = set(watchlist.items.values_list("instrument_id", flat=True))
         watchlist.items.all().delete()
-        _fill(watchlist, refs)
+        _fill(watchlist, refs, already)
     return of(watchlist.owner).get(pk=watchlist.pk)
-
-
-@transaction.atomic
-def toggle(*, owner: User, watchlist_id: int, instrument_id: int) -> bool:
-    """Put an instrument on a list of ``owner``, or take it off; return whether it is on it now."""
-    watchlist = Watchlist.objects.select_for_update().get(pk=watchlist_id, owner=owner)
-    removed, _ = watchlist.items.filter(instrument_id=instrument_id).delete()
-    if removed:
-        return False
-    WatchlistItem.objects.create(watchlist=watchlist, instrument_id=instrument_id, position=watchlist.items.count())
-    return True
 
 
 def _free(owner: User, name: str) -> None:
@@ -74,9 +68,11 @@ def _free(owner: User, name: str) -> None:
         raise NameTaken(f"You have a watchlist called {name!r} already.", field="name")
 
 
-def _fill(watchlist: Watchlist, refs: Sequence[str]) -> None:
+def _fill(watchlist: Watchlist, refs: Sequence[str], already: Collection[int] = ()) -> None:
     wanted = list(dict.fromkeys(refs))
-    known = {i.ref: i for i in Instrument.objects.filter(ref__in=wanted, is_active=True)}
+    if len(wanted) > MOST_INSTRUMENTS:
+        raise TooMany(f"A watchlist holds {MOST_INSTRUMENTS} instruments at most.", field="instruments", limit=MOST_INSTRUMENTS)
+    known = {i.ref: i for i in Instrument.objects.filter(Q(is_active=True) | Q(pk__in=already), ref__in=wanted)}
     for ref in wanted:
         if ref not in known:
             raise UnknownInstrument(f"There is no instrument {ref!r}.", field="instruments")
