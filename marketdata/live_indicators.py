@@ -16,7 +16,7 @@ from channels.db import database_sync_to_async
 
 from clusterx.live import registry
 from clusterx.live.registry import Emit, Listen
-from marketdata.bars import Bar, Bars
+from marketdata.bars import Bar, Bars, Floats
 from marketdata.channels import instrument_of, timeframe_of
 from marketdata.models import Instrument
 from marketdata.store import BarStore
@@ -63,7 +63,7 @@ class Tail:
 
         self.timeframe = timeframe
         self.spec = indicators.parse(spec)
-        self.depth = indicators.needed(self.spec, timeframe) + 1
+        self.depth = indicators.needed(self.spec, timeframe) + 2  # for the bar before the newest too
         self.instrument_id = instrument.pk
         self.bars = BarStore().read(instrument.pk, timeframe.name, limit=self.depth)
 
@@ -79,16 +79,26 @@ class Tail:
         return True
 
     def newest(self, forming: list[float] | None) -> dict[str, Any]:
+        """The message of the channel.
+
+        Messages are conflated, so the last word on a bar that closed may be replaced by the first on the next one:
+        ``before`` repeats the values of the bar before in every message.
+        """
         from marketdata.indicators import registry as indicators
 
         bars: Bars = self.bars
         if forming is not None and (not len(bars) or int(forming[0]) > int(bars.time[-1])):
             bars = bars.append(Bar.at(int(forming[0]), forming[1:6]))
         if not len(bars):
-            return {"time": None, "values": {}, "closed": True}
-        values = {name: float(line[-1]) for name, line in indicators.compute(self.spec, bars).items()}
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        return {"time": int(bars.time[-1]), "values": finite, "closed": bars is self.bars}
+            return {"time": None, "values": {}, "closed": True, "before": None}
+        lines = indicators.compute(self.spec, bars)
+        before = {"time": int(bars.time[-2]), "values": _at(lines, -2)} if len(bars) > 1 else None
+        return {"time": int(bars.time[-1]), "values": _at(lines, -1), "closed": bars is self.bars, "before": before}
+
+
+def _at(lines: dict[str, Floats], index: int) -> dict[str, float | None]:
+    values = {name: float(line[index]) for name, line in lines.items()}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 async def source(channel: str, emit: Emit, listen: Listen) -> None:
@@ -119,6 +129,8 @@ async def source(channel: str, emit: Emit, listen: Listen) -> None:
             taken = [tail.close(row) for row in rows]
             if not all(taken):  # a bar was missed or amended: read them again
                 tail = await database_sync_to_async(Tail)(instrument, timeframe, spec_of(channel))
+                for row in rows:  # said before it was stored
+                    tail.close(row)
             if rows:
                 emit(tail.newest(None))
             if forming is not None:

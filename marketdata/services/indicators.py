@@ -17,7 +17,9 @@ from marketdata.models import Instrument, Signal
 from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 
-MOST_HISTORY = 5000
+# A month of minutes is the longest that any indicator declares, at any parameter (a test holds it). Only what needs the
+# whole series can need more; its answer says ``complete: false`` then.
+MOST_HISTORY = 50_000
 # What is looked for on every instrument, watched or not: the chart's markers and the signal lists.
 DETECTED = ("macd(12,26,9)", "supertrend", "trend_start", "structure")
 
@@ -39,7 +41,7 @@ def described() -> list[dict[str, Any]]:
 
 
 def needed(spec: Spec, timeframe: Timeframe) -> int:
-    """Bars before the first one that is shown, so that its value is what the whole series gives."""
+    """Bars before the first one that is shown, so that its value is what the whole series gives to 1e-9."""
     history = registry.history(spec, timeframe.seconds)
     return MOST_HISTORY if history is None else min(history, MOST_HISTORY)
 
@@ -47,15 +49,19 @@ def needed(spec: Spec, timeframe: Timeframe) -> int:
 def over(instrument: Instrument, timeframe: Timeframe, bars: Bars, specs: Sequence[Spec]) -> list[dict[str, Any]]:
     """Values of each indicator at ``bars``, computed with the history before them. Shape as in docs/api.md."""
     if not len(bars):
-        return [_described(spec, {}, (), bars) for spec in specs]
-    before = max(needed(spec, timeframe) for spec in specs)
+        return [_described(spec, {}, (), bars, complete=True) for spec in specs]
+    wanted = {spec: needed(spec, timeframe) for spec in specs}
+    before = max(wanted.values())
     past = BarStore().read(instrument.pk, timeframe.name, end=int(bars.time[0]), limit=before)
     whole = Bars(*(np.concatenate(pair) for pair in zip(past.columns, bars.columns, strict=True)))
     count = len(bars)
     answers = []
     for spec in specs:
-        values = {name: line[-count:] for name, line in registry.compute(spec, whole).items()}
-        answers.append(_described(spec, values, registry.zones(spec, whole), whole))
+        # Each over what it needs itself: a month of minutes for one of them is no reason to compute all over it.
+        part = whole.tail(wanted[spec] + count)
+        values = {name: line[-count:] for name, line in registry.compute(spec, part).items()}
+        complete = registry.history(spec, timeframe.seconds) is not None or len(past) < before
+        answers.append(_described(spec, values, registry.zones(spec, part), part, complete=complete))
     return answers
 
 
@@ -64,7 +70,8 @@ def label(spec: Spec) -> str:
     return f"{registry.get(spec.name).label} {values}".strip()
 
 
-def _described(spec: Spec, values: dict[str, Any], zones: Sequence[Any], bars: Bars) -> dict[str, Any]:
+def _described(spec: Spec, values: dict[str, Any], zones: Sequence[Any], bars: Bars, *, complete: bool) -> dict[str, Any]:
+    """One indicator's answer. ``complete`` is False where the series is longer than what its values were computed from."""
     entry = registry.get(spec.name)
     return {
         "spec": str(spec),
@@ -72,10 +79,13 @@ def _described(spec: Spec, values: dict[str, Any], zones: Sequence[Any], bars: B
         "label": label(spec),
         "pane": entry.pane,
         "levels": entry.levels,
+        "complete": complete,
+        "has_zones": entry.zones is not None,
         "outputs": [
             {
                 "name": output.name, "label": output.label, "style": output.style, "tone": output.tone,
-                "unit": output.unit, "pane": output.pane or entry.pane, "values": values.get(output.name, []),
+                "unit": output.unit, "pane": output.pane or entry.pane,
+                "shift": int(spec.params[output.shift]) if output.shift else 0, "values": values.get(output.name, []),
             }
             for output in entry.outputs
         ],
