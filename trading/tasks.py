@@ -79,3 +79,9 @@ def sweep_evaluations() -> None:
 def mark_equity() -> None:
     """Record the equity of accounts whose worth can change."""
     valuation.mark_equity(at=timezone.now())
+
+
+@shared_task(name="trading.thin_equity", expires=1800, **RETRY)
+def thin_equity() -> None:
+    """Let go of recorded equities that no curve shows any more."""
+    valuation.thin_equity(at=timezone.now())

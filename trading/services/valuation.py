@@ -1,4 +1,4 @@
-"""Recording what accounts are worth."""
+"""Recording what accounts are worth, and letting go of what no curve shows any more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import OuterRef, Subquery
 
 from trading import selectors, signals
@@ -14,6 +14,16 @@ from trading.models import Account, EquitySnapshot
 
 UNCHANGED_FOR: Final = timedelta(minutes=10)
 """An equity that does not move is recorded this often all the same, so that a curve shows that it was looked at."""
+
+THINNED: Final = (
+    (timedelta(hours=1), timedelta(minutes=1)),
+    (timedelta(days=1), timedelta(minutes=5)),
+    (timedelta(days=30), timedelta(hours=1)),
+)
+"""Beyond each age one equity stays for each span. Every span divides the next and the day."""
+
+LOOKED_BACK: Final = timedelta(days=60)
+"""Older values have been thinned; looking at all of them each hour would cost more with every year."""
 
 
 def snapshot(*, account: Account, at: datetime) -> selectors.Portfolio:
@@ -50,6 +60,27 @@ def mark_equity(*, at: datetime) -> int:
             _store(valued)
             moved += 1
     return moved
+
+
+@transaction.atomic
+def thin_equity(*, at: datetime) -> int:
+    """Delete recorded equities that are closer together than their age deserves; how many. A second call deletes none.
+
+    The last of each span stays, and a span ends with its last moment: what was recorded at the stroke of midnight is what the
+    day began with.
+    """
+    deleted = 0
+    for place, (age, span) in enumerate(THINNED):
+        until = THINNED[place + 1][0] if place + 1 < len(THINNED) else LOOKED_BACK
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "delete from trading_equitysnapshot s where s.at > %(oldest)s and s.at <= %(newest)s and exists ("
+                " select from trading_equitysnapshot later where later.account_id = s.account_id and later.at > s.at"
+                " and later.at <= date_bin(%(span)s, s.at - interval '1 microsecond', timestamptz 'epoch') + %(span)s)",
+                {"oldest": at - until, "newest": at - age, "span": span},
+            )
+            deleted += cursor.rowcount
+    return deleted
 
 
 def announce_equity(*, at: datetime) -> None:
