@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celery import shared_task
-from django.db import connection
+from django.core.cache import cache
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from marketdata.models import BookSnapshot, Candle, Instrument, Quote, Signal, Trade
+from marketdata.models import BookSnapshot, Candle, Instrument, Quote, Trade
 from marketdata.services import backfill
 from marketdata.timeframes import TIMEFRAMES
 
+# PostgreSQL comes back; what was not committed is done again.
+RETRY = {
+    "autoretry_for": (OperationalError, InterfaceError),
+    "retry_backoff": 1,
+    "retry_backoff_max": 10,
+    "retry_jitter": False,
+    "max_retries": 8,
+}
 TICKS_KEPT = timedelta(days=7)
 ONE_AT_A_TIME = 0x6D6B7400
 
@@ -28,7 +37,8 @@ def release(number: int) -> None:
         cursor.execute("select pg_advisory_unlock(%s)", [ONE_AT_A_TIME + number])
 
 
-@shared_task(name="marketdata.find_gaps")
+# Sweeps expire: after an hour without workers there is one to do, not sixty.
+@shared_task(name="marketdata.find_gaps", expires=55)
 def find_gaps() -> None:
     """Note new holes, then ask the venues for the open ones."""
     if not alone(1):
@@ -40,7 +50,7 @@ def find_gaps() -> None:
         release(1)
 
 
-@shared_task(name="marketdata.roll_up_candles")
+@shared_task(name="marketdata.roll_up_candles", expires=290, **RETRY)
 def roll_up_candles() -> None:
     """Longer bars that are missing although the shorter ones are there, over the last days."""
     start = timezone.now() - timedelta(days=40)
@@ -51,7 +61,7 @@ def roll_up_candles() -> None:
                 backfill.roll_up_candles(instrument_id=instrument.pk, base=base, timeframe=timeframe, start=start)
 
 
-@shared_task(name="marketdata.prune")
+@shared_task(name="marketdata.prune", expires=3000, **RETRY)
 def prune() -> None:
     """Old ticks; on TimescaleDB under its own licence the retention policies have done it already."""
     before = timezone.now() - TICKS_KEPT
@@ -60,28 +70,40 @@ def prune() -> None:
         model.objects.filter(time__lt=before)._raw_delete(using="default")
 
 
-@shared_task(name="marketdata.detect_signals", ignore_result=True)
+@shared_task(name="marketdata.detect_signals", **RETRY)
 def detect_signals(instrument_id: int, timeframe: str, time: int) -> None:
-    """On a closed bar."""
-    from marketdata.services.indicators import detect_signals as detect
-
-    detect(instrument_id=instrument_id, timeframe=timeframe, time=time)
+    """On the closed bar that opened at ``time`` (seconds)."""
+    _look_at(instrument_id, timeframe, time)
 
 
-@shared_task(name="marketdata.detect_missed_signals")
+@shared_task(name="marketdata.detect_missed_signals", expires=25, **RETRY)
 def detect_missed_signals() -> None:
-    """On the newest bar of each series, for those that nobody told of while the queue was away."""
-    from marketdata.services.indicators import detect_signals as detect
+    """On the newest bar of each series, for those that nobody told of while the queue was away.
 
+    Most bars have no signal: which ones were looked at is remembered, and looked at again where that memory was lost.
+    """
     for instrument in Instrument.objects.filter(is_active=True, venue__is_enabled=True):
-        for timeframe in TIMEFRAMES.values():
-            newest = (
-                Candle.objects.filter(instrument=instrument, timeframe=timeframe.name)
+        for timeframe in TIMEFRAMES:
+            newest: datetime | None = (
+                Candle.objects.filter(instrument=instrument, timeframe=timeframe)
                 .order_by("-time")
                 .values_list("time", flat=True)
             ).first()
-            if (
-                newest is not None
-                and not Signal.objects.filter(instrument=instrument, timeframe=timeframe.name, time=newest).exists()
-            ):
-                detect(instrument_id=instrument.pk, timeframe=timeframe.name, time=int(newest.timestamp()))
+            if newest is None:
+                continue
+            time = int(newest.timestamp())
+            if cache.get(_looked_at(instrument.pk, timeframe), 0) < time:
+                _look_at(instrument.pk, timeframe, time)
+
+
+def _look_at(instrument_id: int, timeframe: str, time: int) -> None:
+    # The numeric libraries are loaded by the first bar, and not by every process that knows the tasks.
+    from marketdata.services import indicators
+
+    indicators.detect_signals(instrument_id=instrument_id, timeframe=timeframe, time=time)
+    cache.set(_looked_at(instrument_id, timeframe), time, None)
+
+
+def _looked_at(instrument_id: int, timeframe: str) -> str:
+    """The cache key of the newest bar that was looked at."""
+    return f"signals-looked-at:{instrument_id}:{timeframe}"

@@ -149,7 +149,7 @@ def roll_up_candles(*, instrument_id: int, base: Timeframe, timeframe: Timeframe
 
     They are merged as the stream merges them, so that a bar which both make is one bar and no amendment.
     """
-    wanted = {
+    wanted: dict[str, int | str | datetime] = {
         "long": timeframe.name, "short": base.name, "instrument": instrument_id, "seconds": timeframe.seconds,
         "parts": timeframe.seconds // base.seconds,
         "start": datetime.fromtimestamp(timeframe.floor(int(start.timestamp())), UTC),
