@@ -96,6 +96,9 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
             return _("%(strategy)s on %(instrument)s deleted.") % words, "info"
         case events.DEPLOYMENT_FAILED:
             return _("%(strategy)s on %(instrument)s failed and was stopped: %(reason)s") % words, "bad"
+        case events.DEPLOYMENT_MOVED:
+            text = _("%(strategy)s moved from %(origin)s, which is no longer connected, to %(instrument)s, %(timeframe)s.")
+            return text % words, "info"
         case events.BARS_SKIPPED:
             text = ngettext(
                 "%(strategy)s on %(instrument)s: %(bars)s bar passed unseen and was not acted upon.",

@@ -16,6 +16,7 @@ DEPLOYMENT_STARTED = "deployment.started"
 DEPLOYMENT_STOPPED = "deployment.stopped"
 DEPLOYMENT_DELETED = "deployment.deleted"
 DEPLOYMENT_FAILED = "deployment.failed"
+DEPLOYMENT_MOVED = "deployment.moved"
 BARS_SKIPPED = "bars.skipped"
 PROPOSAL_REJECTED = "proposal.rejected"
 ORDER_PLACED = "order.placed"
@@ -49,6 +50,18 @@ class DeploymentNews:
     instrument: str
     timeframe: str
     reason: str = ""
+
+
+@register_payload(DEPLOYMENT_MOVED)
+@dataclass(frozen=True, slots=True)
+class MoveNews:
+    """``deployment`` does on ``instrument`` what one that was deleted did on ``origin``."""
+
+    deployment: str
+    strategy: str
+    instrument: str
+    timeframe: str
+    origin: str
 
 
 @register_payload(BARS_SKIPPED)

@@ -76,6 +76,7 @@ def test_every_kind_of_news_has_its_sentence():
         events.ACCOUNT_CREATED: events.AccountNews("Coins", "EUR", "10000"),
         events.BARS_SKIPPED: events.SkippedNews("d", "sma-cross", ref, "1m", 3, "a", "b"),
         events.PROPOSAL_REJECTED: rejection,
+        events.DEPLOYMENT_MOVED: events.MoveNews("d", "sma-cross", ref, "1m", "elsewhere:BTC-USDT"),
         events.ORDER_FILLED: None,
     }
     account = AccountFactory()

@@ -8,13 +8,11 @@ import pytest
 
 from clusterx.errors import DomainError
 from clusterx.events.models import Event
-from marketdata.models import Instrument
 from tests.factories import AccountFactory, InstrumentFactory, UserFactory, VenueFactory
-from tests.trading.conftest import FALLING, RISING, Market, at, deployed
+from tests.trading.conftest import RISING, Market, at, deployed
 from trading import selectors
 from trading.models import Account, Deployment, EquitySnapshot, Order, Position
 from trading.services.accounts import create_account
-from trading.services.demo import ensure_demo
 from trading.services.deployments import delete, deploy, start, stop
 
 D = Decimal
@@ -216,26 +214,3 @@ def test_deleting_closes_hides_and_keeps_the_record(market: Market) -> None:
         with pytest.raises(DomainError) as refused:
             command(deployment_id=deployment.pk, at=market.now)
         assert refused.value.code == "deployment-deleted"
-
-
-def test_the_demo_is_made_once_and_trades_within_a_few_bars(market: Market) -> None:
-    user = UserFactory()
-    market.close(*[100.0, 99.0] * 240, *FALLING * 3)
-    elsewhere = InstrumentFactory(venue=VenueFactory(code="off", is_enabled=False))
-    for _ in range(2):
-        account = ensure_demo(user=user, instruments=[elsewhere, market.instrument], at=market.now)
-    assert list(account.deployments.values_list("strategy", flat=True)) == ["macd", "sma-cross"]
-    for close in (*RISING, *range(104, 124)):
-        bar = market.close(close)
-        for deployment in account.deployments.all():
-            market.evaluate(deployment, bar)
-        market.work()
-    assert {order.deployment.strategy for order in Order.objects.filter(status="filled")} == {"macd", "sma-cross"}
-
-
-def test_the_demo_waits_for_an_instrument(db: None) -> None:
-    account = ensure_demo(user=UserFactory(), instruments=[], at=at(0))
-    assert not account.deployments.exists()
-    instrument = InstrumentFactory()
-    ensure_demo(user=account.owner, instruments=list(Instrument.objects.all()), at=at(1))
-    assert account.deployments.filter(instrument=instrument).count() == 2

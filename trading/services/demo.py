@@ -10,11 +10,14 @@ from typing import Final
 from django.db import transaction
 
 from clusterx.accounts.models import User
+from clusterx.errors import DomainError
 from marketdata.models import Instrument
-from trading import selectors
-from trading.models import Account, Deployment
+from trading import events, selectors
+from trading.models import Account, Deployment, Order
 from trading.services.accounts import create_account
-from trading.services.deployments import deploy
+from trading.services.deployments import delete, deploy
+from trading.services.journal import record
+from trading.services.orders import fill_at_last_price
 
 ACCOUNT: Final = "Paper"
 BALANCE: Final = Decimal(10_000)
@@ -31,24 +34,57 @@ DEPLOYMENTS: Final = (
 def ensure_demo(*, user: User, instruments: Sequence[Instrument], at: datetime) -> Account:
     """The user's demo account with its deployments on the first of ``instruments``; a second call changes nothing.
 
-    The instrument's finest bars are used, because they close most often. What the user stopped or deleted stays so.
+    The instrument's finest bars are used, because they close most often. What the user stopped or deleted stays so; what runs
+    at a venue that is no longer connected moves to one that is.
     """
     account = selectors.accounts_of(user).filter(name=ACCOUNT).first()
     if account is None:
         account = create_account(owner=user, name=ACCOUNT, starting_balance=BALANCE, at=at)
-    if Deployment.objects.filter(account=account).exists():
-        return account
     deployable = set(selectors.deployable_instruments(account).values_list("pk", flat=True))
-    for instrument in [one for one in instruments if one.pk in deployable][:1]:
-        for strategy, values, allocation in DEPLOYMENTS:
-            deploy(
-                account_id=account.pk,
-                strategy=strategy,
-                values=values,
-                instrument_id=instrument.pk,
-                timeframe=instrument.base_timeframe,
-                allocation=allocation,
-                at=at,
-                actor=user,
-            )
+    connected = [one for one in instruments if one.pk in deployable]
+    if not connected:
+        return account
+    if Deployment.objects.filter(account=account).exists():
+        _move(account, connected, at=at)
+        return account
+    for strategy, values, allocation in DEPLOYMENTS:
+        deploy(
+            account_id=account.pk,
+            strategy=strategy,
+            values=values,
+            instrument_id=connected[0].pk,
+            timeframe=connected[0].base_timeframe,
+            allocation=allocation,
+            at=at,
+            actor=user,
+        )
     return account
+
+
+def _move(account: Account, connected: Sequence[Instrument], *, at: datetime) -> None:
+    """Take what runs where no bar closes any more to where bars close."""
+    stranded = selectors.deployments().filter(
+        account=account, status=Deployment.Status.RUNNING, deleted_at=None, instrument__venue__is_enabled=False
+    )
+    for old in stranded.order_by("pk"):
+        same = [one for one in connected if one.symbol == old.instrument.symbol]
+        to = (same or connected)[0]
+        finest = old.timeframe == old.instrument.base_timeframe or old.timeframe not in selectors.timeframes_for(to)
+        try:
+            new = deploy(
+                account_id=account.pk,
+                strategy=old.strategy,
+                values=old.parameter_values,
+                instrument_id=to.pk,
+                timeframe=to.base_timeframe if finest else old.timeframe,
+                allocation=old.allocation,
+                at=at,
+            )
+        except DomainError:  # its strategy left the library; its owner decides
+            continue
+        delete(deployment_id=old.pk, at=at, close_position=True)
+        # No fresh price will come, and what is held would tie money up for good.
+        for order in Order.objects.filter(deployment=old, status=Order.Status.NEW):
+            fill_at_last_price(order_id=order.pk, at=at)
+        payload = events.MoveNews(str(new.public_id), new.strategy, to.ref, new.timeframe, old.instrument.ref)
+        record(account=account, type=events.DEPLOYMENT_MOVED, payload=payload, at=at, changed=(("deployment", new.pk),))

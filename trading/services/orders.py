@@ -70,16 +70,10 @@ def work_order(*, order_id: int, at: datetime) -> Order:
     The order waits while there is no fresh price from after its bar's close. It is cancelled once a whole further
     bar has passed, because what it was decided on is over, and rejected if its money is gone.
     """
-    account_id = Order.objects.values_list("account_id", flat=True).get(pk=order_id)
-    account = Account.objects.select_for_update().get(pk=account_id)
-    order = (
-        Order.objects.select_for_update(of=("self",))
-        .select_related("deployment", "instrument__venue", "evaluation")
-        .get(pk=order_id)
-    )
+    order = _lock(order_id)
     if order.status != Order.Status.NEW:
         return order
-    order.account = order.deployment.account = account
+    account = order.account
     market = selectors.market_price(order.instrument_id)
     if market is None or not market.is_fresh(at, selectors.price_age_limit(order.instrument)):
         return order
@@ -92,12 +86,8 @@ def work_order(*, order_id: int, at: datetime) -> Order:
             reason = "The next bar closed before the order could be filled."
             return _close(order, Order.Status.CANCELLED, Rejection("expired", reason), at)
     terms = terms_of(account, order.instrument)
-    buying = order.side == Order.Side.BUY
-    execution = paper.execute(market, buying=buying, quantity=order.quantity, terms=terms)
-    position, _ = Position.objects.get_or_create(
-        deployment=order.deployment,
-        defaults={"account": account, "instrument": order.instrument, "updated_at": at},
-    )
+    execution = _execution(order, market)
+    position = _position(order, at)
     proposal = proposal_of(quantity=execution.quantity, held=position.quantity, market=market, terms=terms)
     state = state_of(account, order.instrument, at=at, except_order=order.pk)
     # The price moved since the decision: what the account has is asked again; the owner's limits were for the decision.
@@ -106,6 +96,44 @@ def work_order(*, order_id: int, at: datetime) -> Order:
         if objection := rule(proposal, state, limits_of(account), facts):
             return _close(order, Order.Status.REJECTED, objection, at)
     return _fill(order, position, execution, market, at)
+
+
+@transaction.atomic
+def fill_at_last_price(*, order_id: int, at: datetime) -> Order:
+    """Fill a waiting order at the last price there was, however old; without one it waits on. A second call changes nothing.
+
+    For a venue that sends no other any more. The fill's ``market_time`` says of when its price is.
+    """
+    order = _lock(order_id)
+    market = selectors.market_price(order.instrument_id)
+    if order.status != Order.Status.NEW or market is None:
+        return order
+    return _fill(order, _position(order, at), _execution(order, market), market, at)
+
+
+def _lock(order_id: int) -> Order:
+    account_id = Order.objects.values_list("account_id", flat=True).get(pk=order_id)
+    account = Account.objects.select_for_update().get(pk=account_id)
+    order = (
+        Order.objects.select_for_update(of=("self",))
+        .select_related("deployment", "instrument__venue", "evaluation")
+        .get(pk=order_id)
+    )
+    order.account = order.deployment.account = account
+    return order
+
+
+def _execution(order: Order, market: paper.MarketPrice) -> Execution:
+    terms = terms_of(order.account, order.instrument)
+    return paper.execute(market, buying=order.side == Order.Side.BUY, quantity=order.quantity, terms=terms)
+
+
+def _position(order: Order, at: datetime) -> Position:
+    position, _ = Position.objects.get_or_create(
+        deployment=order.deployment,
+        defaults={"account": order.account, "instrument": order.instrument, "updated_at": at},
+    )
+    return position
 
 
 def _fill(order: Order, position: Position, execution: Execution, market: paper.MarketPrice, at: datetime) -> Order:

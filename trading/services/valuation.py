@@ -76,8 +76,9 @@ def thin_equity(*, at: datetime) -> int:
             cursor.execute(
                 "delete from trading_equitysnapshot s where s.at > %(oldest)s and s.at <= %(newest)s and exists ("
                 " select from trading_equitysnapshot later where later.account_id = s.account_id and later.at > s.at"
-                " and later.at <= date_bin(%(span)s, s.at - interval '1 microsecond', timestamptz 'epoch') + %(span)s)",
-                {"oldest": at - until, "newest": at - age, "span": span},
+                " and later.at <= date_bin(%(span)s::interval, s.at - interval '1 microsecond', timestamptz 'epoch')"
+                "  + %(span)s::interval)",
+                {"oldest": at - until, "newest": at - age, "span": f"{span.total_seconds()} s"},
             )
             deleted += cursor.rowcount
     return deleted

@@ -1,0 +1,154 @@
+"""The demo account: made once, and moved when another venue is connected."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from clusterx.events.models import Event
+from marketdata.models import Instrument, Venue
+from tests.factories import InstrumentFactory, UserFactory, VenueFactory
+from tests.trading.conftest import FALLING, RISING, Market, at
+from trading import selectors
+from trading.models import Account, Deployment, Fill, Order, Position
+from trading.services.demo import ensure_demo
+from trading.services.deployments import deploy, stop
+
+pytestmark = pytest.mark.django_db
+
+
+def connected() -> list[Instrument]:
+    return list(Instrument.objects.filter(venue__is_enabled=True).order_by("pk"))
+
+
+def prepare(market: Market, account: Account | None = None) -> Account:
+    user = account.owner if account else UserFactory()
+    return ensure_demo(user=user, instruments=connected(), at=market.now)
+
+
+def switch(market: Market) -> Instrument:
+    """FEED names another venue from now on, which has the same coin by the quarter of an hour."""
+    Venue.objects.update(is_enabled=False)
+    InstrumentFactory(venue=VenueFactory(code="other"), base="AAA")
+    return InstrumentFactory(venue__code="other", base=market.instrument.base, base_timeframe="15m")
+
+
+@pytest.fixture
+def trading(market: Market) -> Account:
+    """A demo account that holds something."""
+    market.close(*[100.0, 99.0] * 240, *FALLING * 3)
+    account = prepare(market)
+    for close in (*RISING, *range(104, 124)):
+        bar = market.close(close)
+        for deployment in account.deployments.all():
+            market.evaluate(deployment, bar)
+        market.work()
+    return account
+
+
+def test_it_is_made_once_and_trades_within_a_few_bars(market: Market, trading: Account) -> None:
+    assert list(trading.deployments.values_list("strategy", flat=True)) == ["macd", "sma-cross"]
+    prepare(market, trading)
+    assert trading.deployments.count() == 2
+    assert {order.deployment.strategy for order in Order.objects.filter(status="filled")} == {"macd", "sma-cross"}
+
+
+def test_a_venue_that_is_off_is_not_traded_at(market: Market) -> None:
+    Venue.objects.update(is_enabled=False)
+    account = prepare(market)
+    assert not account.deployments.exists()
+    Venue.objects.update(is_enabled=True)
+    prepare(market, account)
+    assert account.deployments.filter(instrument=market.instrument).count() == 2
+
+
+def test_another_feed_takes_the_demo_along_and_leaves_nothing_held(market: Market, trading: Account) -> None:
+    to = switch(market)
+    market.now += 3 * (market.now - at(0))  # the last price is old by now
+    for _ in range(2):
+        prepare(market, trading)
+    running = selectors.deployments_of(trading.owner)
+    assert {(one.strategy, one.instrument, one.timeframe, one.status) for one in running} == {
+        ("sma-cross", to, "15m", "running"),
+        ("macd", to, "15m", "running"),
+    }
+    assert not Position.objects.exclude(quantity=0).exists()
+    assert not Order.objects.filter(status=Order.Status.NEW).exists()
+    moved = [one for one in selectors.activity(trading) if one.type == "deployment.moved"]
+    assert len(moved) == 2
+    assert moved[0].text.endswith(f"moved from {market.instrument.ref}, which is no longer connected, to {to.ref}, 15m.")
+    valued = selectors.portfolio(trading, at=market.now)
+    assert valued.equity == valued.cash == trading.starting_balance + valued.realised_pnl - valued.fees
+
+
+def test_the_closing_fill_says_of_when_its_price_is(market: Market, trading: Account) -> None:
+    last = market.now
+    switch(market)
+    market.now += 3 * (market.now - at(0))
+    prepare(market, trading)
+    closing = Fill.objects.first()
+    assert closing is not None
+    assert (closing.market_time, closing.filled_at, closing.side) == (last, market.now, "sell")
+
+
+def test_and_back_again(market: Market, trading: Account) -> None:
+    switch(market)
+    prepare(market, trading)
+    Venue.objects.filter(code="other").update(is_enabled=False)
+    Venue.objects.filter(pk=market.instrument.venue_id).update(is_enabled=True)
+    prepare(market, trading)
+    running = selectors.deployments_of(trading.owner)
+    assert [(one.instrument, one.timeframe) for one in running] == [(market.instrument, "1m")] * 2
+
+
+def test_what_its_owner_stopped_stays_where_it_is(market: Market, trading: Account) -> None:
+    for one in trading.deployments.all():
+        stop(deployment_id=one.pk, at=market.now)
+    switch(market)
+    prepare(market, trading)
+    assert set(Deployment.objects.values_list("instrument", "status", "deleted_at")) == {
+        (market.instrument.pk, "stopped", None)
+    }
+
+
+def test_without_any_venue_nothing_moves(market: Market, trading: Account) -> None:
+    Venue.objects.update(is_enabled=False)
+    prepare(market, trading)
+    assert not Event.objects.filter(type="deployment.moved").exists()
+    assert trading.deployments.filter(status="running").count() == 2
+
+
+def test_a_strategy_that_left_the_library_stays_where_it_is(market: Market, trading: Account) -> None:
+    trading.deployments.filter(strategy="macd").update(strategy="left")
+    switch(market)
+    prepare(market, trading)
+    assert {one.text.split(" ")[0] for one in selectors.activity(trading) if one.type == "deployment.moved"} == {"SMA"}
+    assert trading.deployments.get(strategy="left").is_running
+
+
+def test_only_the_demo_account_moves(market: Market, trading: Account) -> None:
+    mine = Account.objects.create(
+        owner=trading.owner, name="Mine", starting_balance=100, cash=100, created_at=trading.created_at
+    )
+    deployment = deploy(
+        account_id=mine.pk, strategy="sma-cross", values={}, instrument_id=market.instrument.pk, timeframe="1m",
+        allocation=Decimal("0.2"), at=market.now,
+    )  # fmt: skip
+    switch(market)
+    prepare(market, trading)
+    deployment.refresh_from_db()
+    assert deployment.is_running
+    assert deployment.instrument == market.instrument
+
+
+def test_orders_of_a_deployment_that_is_gone_lead_nowhere(market: Market, trading: Account) -> None:
+    gone = trading.deployments.get(strategy="macd")
+    switch(market)
+    prepare(market, trading)
+    client = Client()
+    client.force_login(trading.owner)
+    page = client.get("/trade/orders/").content.decode()
+    assert "MACD" in page
+    assert str(gone.public_id) not in page
