@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
@@ -78,6 +79,11 @@ def decimals_of(instrument: Instrument) -> int:
     return max(0, -int(instrument.tick_size.normalize().as_tuple().exponent))
 
 
+def plain(number: Decimal) -> str:
+    """Without the zeros that the column's scale adds, and never with an exponent: ``0.00001``, ``100``."""
+    return f"{number.normalize():f}"
+
+
 def described(summary: Summary) -> dict[str, Any]:
     """A summary as the API and the pages' scripts have it."""
     instrument = summary.instrument
@@ -89,7 +95,8 @@ def described(summary: Summary) -> dict[str, Any]:
             "code": venue.code, "name": venue.name, "mode": venue.mode, "connected": venue.is_enabled,
             "clock_rate": venue.clock_rate,
         },
-        "tick_size": instrument.tick_size, "lot_size": instrument.lot_size, "min_notional": instrument.min_notional,
+        "tick_size": plain(instrument.tick_size), "lot_size": plain(instrument.lot_size),
+        "min_notional": plain(instrument.min_notional),
         "price_decimals": decimals_of(instrument), "base_timeframe": instrument.base_timeframe,
         "has_ticks": instrument.has_ticks, "price": summary.price, "change_24h": summary.change, "time": summary.time,
         "received_at": summary.received_at, "spark": summary.spark,

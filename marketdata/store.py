@@ -36,25 +36,30 @@ class BarStore:
         start: int | None = None,
         end: int | None = None,
         limit: int | None = None,
+        oldest: bool = False,
     ) -> Bars:
-        """Closed bars with ``start <= time < end`` (epoch seconds), oldest first; with ``limit`` only the newest of them."""
+        """Closed bars with ``start <= time < end`` (epoch seconds), oldest first.
+
+        With ``limit`` only the newest of them, or with ``oldest`` as well only the oldest.
+        """
         where = "instrument_id = %s and timeframe = %s"
         values: list[int | str] = [instrument_id, timeframe]
         if start is not None:
             where, values = where + " and time >= to_timestamp(%s)", [*values, start]
         if end is not None:
             where, values = where + " and time < to_timestamp(%s)", [*values, end]
-        newest = ""
+        most = ""
         if limit is not None:
-            newest, values = " limit %s", [*values, limit]
+            most, values = " limit %s", [*values, limit]
         query = (
             "select extract(epoch from time)::bigint, open, high, low, close, volume"
-            f" from marketdata_candle where {where} order by time desc{newest}"
+            f" from marketdata_candle where {where} order by time {'asc' if oldest else 'desc'}{most}"
         )
         with connection.cursor() as cursor:
             cursor.execute(query, values)
             rows = cursor.fetchall()
-        rows.reverse()
+        if not oldest:
+            rows.reverse()
         return Bars.of(rows)
 
     def last_time(self, instrument_id: int, timeframe: str) -> int | None:

@@ -8,13 +8,15 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from clusterx.api.fields import ChoiceField
+from marketdata.models import Instrument
+from marketdata.services.watchlists import MOST_INSTRUMENTS
 from marketdata.timeframes import TIMEFRAMES
 
 MOST_BARS = 5000
 
 
 class SpanInput(serializers.Serializer[Any]):
-    """A timeframe and a span of bars: the newest ``limit`` before ``before``, or all from ``start`` to ``end``."""
+    """A timeframe and a span: the newest ``limit`` bars before ``before`` or ``end``, or the first ``limit`` from ``start``."""
 
     timeframe = ChoiceField(choices=list(TIMEFRAMES), default="1h")
     limit = serializers.IntegerField(min_value=1, max_value=MOST_BARS, default=1000)
@@ -37,8 +39,9 @@ class IndicatorsInput(SpanInput):
 class ListInput(serializers.Serializer[Any]):
     q = serializers.CharField(max_length=60, required=False, default="", allow_blank=True)
     venue = serializers.CharField(max_length=24, required=False, default="", allow_blank=True)
-    kind = serializers.CharField(max_length=12, required=False, default="", allow_blank=True)
+    kind = ChoiceField(choices=Instrument.Kind.values, required=False, default="", allow_blank=True)
     page = serializers.IntegerField(min_value=1, max_value=10_000, default=1)
+    page_size = serializers.IntegerField(min_value=1, max_value=200, default=100)
 
 
 class TradesInput(serializers.Serializer[Any]):
@@ -88,11 +91,12 @@ class CandlesOutput(serializers.Serializer[Any]):
     forming = serializers.ListField(child=serializers.FloatField(), allow_null=True)
     sequence = serializers.IntegerField(allow_null=True)
     before = serializers.IntegerField(allow_null=True)
+    after = serializers.IntegerField(allow_null=True)
 
 
 class WatchlistInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=60)
-    instruments = serializers.ListField(child=serializers.CharField(max_length=57), max_length=200, required=False)
+    instruments = serializers.ListField(child=serializers.CharField(max_length=57), max_length=MOST_INSTRUMENTS, required=False)
 
 
 class WatchlistOutput(serializers.Serializer[Any]):

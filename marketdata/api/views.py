@@ -25,7 +25,7 @@ from marketdata.services import watchlists
 from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 
-PAGE = 100
+LATEST = 2**33  # seconds: the year 2242
 
 
 def instrument_or_404(ref: str) -> Instrument:
@@ -47,11 +47,13 @@ def as_json(data: dict[str, Any], *, seconds: int = 0) -> HttpResponse:
     return HttpResponse(body, content_type="application/json", headers={"Cache-Control": cache})
 
 
-def span(instrument: Instrument, wanted: dict[str, Any]) -> tuple[Bars, Timeframe]:
-    timeframe = Timeframe.of(wanted["timeframe"])
+def span(instrument: Instrument, wanted: dict[str, Any]) -> tuple[Bars, Timeframe, bool]:
+    """The bars asked for, and whether the span has more than ``limit``: later ones where it has a start, else earlier ones."""
+    timeframe, limit, forward = Timeframe.of(wanted["timeframe"]), wanted["limit"], "start" in wanted
     end = wanted.get("before", wanted.get("end"))
-    bars = BarStore().read(instrument.pk, timeframe.name, start=wanted.get("start"), end=end, limit=wanted["limit"])
-    return bars, timeframe
+    bars = BarStore().read(instrument.pk, timeframe.name, start=wanted.get("start"), end=end, limit=limit + 1, oldest=forward)
+    more = len(bars) > limit
+    return bars[:limit] if forward else bars.tail(limit), timeframe, more
 
 
 class PublicView(APIView):
@@ -63,10 +65,9 @@ class InstrumentList(PublicView):
     def get(self, request: Request) -> Response:
         """Instruments with last price, change over a day and a sparkline."""
         wanted = asked(serializers.ListInput(data=request.query_params))
-        page = wanted.pop("page")
-        found = selectors.instruments(**wanted)[(page - 1) * PAGE : page * PAGE + 1]
-        listed = selectors.summaries(found)
-        more, listed = len(listed) > PAGE, listed[:PAGE]
+        page, size = wanted.pop("page"), wanted.pop("page_size")
+        found = list(selectors.instruments(**wanted)[(page - 1) * size : page * size + 1])
+        more, listed = len(found) > size, selectors.summaries(found[:size])
 
         def url(number: int) -> str:
             query = request.GET.copy()
@@ -95,19 +96,20 @@ class Candles(PublicView):
         """Closed bars, oldest first, and the forming one."""
         wanted = asked(serializers.SpanInput(data=request.query_params))
         instrument = instrument_or_404(ref)
-        bars, timeframe = span(instrument, wanted)
-        newest = "before" not in wanted and "end" not in wanted
+        bars, timeframe, more = span(instrument, wanted)
+        forward = "start" in wanted
+        newest = "before" not in wanted and "end" not in wanted and not (forward and more)
         last = int(bars.time[-1]) if len(bars) else 0
-        full = len(bars) == wanted["limit"]
         data = {
             "instrument": instrument.ref,
             "timeframe": timeframe.name,
             "candles": list(bars.rows()),
             "forming": selectors.forming(f"candles/{ref}/{timeframe}", last) if newest else None,
             "sequence": last // timeframe.seconds if len(bars) else None,
-            "before": int(bars.time[0]) if full and "start" not in wanted else None,
+            "before": int(bars.time[0]) if more and not forward else None,
+            "after": last + timeframe.seconds if more and forward else None,
         }
-        return as_json(data, seconds=0 if newest or not full else 60)
+        return as_json(data, seconds=60 if more and not newest else 0)
 
 
 class Indicators(PublicView):
@@ -120,7 +122,7 @@ class Indicators(PublicView):
         wanted = asked(serializers.IndicatorsInput(data=query))
         specs = [indicators.parse(spec) for spec in wanted["spec"]]
         instrument = instrument_or_404(ref)
-        bars, timeframe = span(instrument, wanted)
+        bars, timeframe, _ = span(instrument, wanted)
         computed = indicators.over(instrument, timeframe, bars, specs)
         return as_json({"instrument": instrument.ref, "timeframe": timeframe.name, "time": bars.time, "indicators": computed})
 
@@ -131,12 +133,12 @@ class Signals(PublicView):
         """What indicators detected: crosses, trend starts, breaks of structure."""
         wanted = asked(serializers.SpanInput(data=request.query_params))
         instrument = instrument_or_404(ref)
-        end = wanted.get("before", wanted.get("end", 2**33))
+        start, end = wanted.get("start", 0), wanted.get("before", wanted.get("end", LATEST))
         found = selectors.signals_of(
             instrument,
             wanted["timeframe"],
-            start=datetime.fromtimestamp(wanted.get("start", 0), UTC),
-            end=datetime.fromtimestamp(min(end, 2**33), UTC),
+            start=datetime.fromtimestamp(min(start, LATEST), UTC),
+            end=datetime.fromtimestamp(min(end, LATEST), UTC),
             limit=wanted["limit"],
         )
         results = [
