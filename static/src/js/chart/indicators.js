@@ -1,40 +1,68 @@
 // Indicators on the chart: computed on the server, so that a chart, a backtest and a deployment see the same numbers.
+//
+// REST gives the values over the bars that are drawn, once and again after scrolling back; from there on the stream says
+// what each change of the forming bar makes of them. Where something is missing between the two, REST is asked again.
 
-import { HistogramSeries, LineSeries, LineStyle } from "lightweight-charts";
 import { indexOf } from "./bars.js";
-import { colourOf, faded, lineColour } from "./colours.js";
-import { ZoneBoxes } from "./zones.js";
+import { Lines } from "./lines.js";
+import { joined, placeOf, point, pointsOf } from "./points.js";
 
 const PRICE_PANE = 500;
-const OWN_PANE = 120;
-const DRAWN = new Set(["line", "histogram", "band", "markers", "dots"]);
+const AT_MOST = 5000; // bars that REST gives at once
+const ASK_AGAIN = 2000; // milliseconds: the stream tells of a bar before it is stored
 
-/** One indicator: its series, its values by time, its place. */
+/** One indicator: its lines, its values by time, its place. */
 class Shown {
-  series = new Map(); // output → series
-  values = new Map(); // output → [{time, value}], ascending
-  zones = null;
+  values = new Map(); // output → [{time, value}] at their own bars, ascending
   label = "";
+  answer = null;
+  channel = null;
+  settled = null; // opening time of the newest bar whose values are final
+  waiting = null; // what the stream said of a bar that is not drawn yet
+  asking = false;
+  #end = null;
 
-  constructor(spec, place) {
+  constructor(view, spec, place) {
     this.spec = spec;
     this.place = place;
+    this.lines = new Lines(view, place);
+  }
+
+  settle(time) {
+    this.settled = Math.max(this.settled ?? time, time);
+  }
+
+  listen(stream, channel, listener) {
+    if (this.channel === channel) return;
+    this.silence();
+    this.channel = channel;
+    this.#end = stream.subscribe(channel, listener);
+  }
+
+  silence() {
+    this.#end?.();
+    this.#end = this.channel = this.waiting = null;
   }
 }
 
 export class Indicators {
   #shown = new Map(); // spec → Shown
   #changed;
+  #moved;
   #failed;
 
-  /** `changed(list)` after every change; `failed(spec, detail)` when one cannot be had. */
-  constructor(view, { changed, failed }) {
+  /** `changed(list)` when the list did; `moved()` when values did; `failed(spec, detail)` when one cannot be had. */
+  constructor(view, { changed, moved, failed }) {
     this.view = view;
     this.#changed = changed;
+    this.#moved = moved;
     this.#failed = failed;
+    view.on("state", (name) => name === "loading" && this.#silence());
+    view.on("clear", () => this.#clear());
     view.on("reset", () => this.refresh());
-    view.on("prepended", (count) => this.#prepend(count));
-    view.on("closed", () => this.#newest());
+    view.on("prepended", (count) => this.#older([...this.#shown.keys()], count));
+    view.on("bar", (row, how) => this.#barChanged(how));
+    view.on("closed", () => this.#newZones());
     view.on("recolour", () => this.#recolour());
   }
 
@@ -47,7 +75,7 @@ export class Indicators {
     const places = new Set(this.list.map((one) => one.place));
     let place = 0;
     while (places.has(place)) place += 1;
-    this.#shown.set(spec, new Shown(spec, place));
+    this.#shown.set(spec, new Shown(this.view, spec, place));
     await this.refresh([spec]);
   }
 
@@ -55,56 +83,47 @@ export class Indicators {
     const one = this.#shown.get(spec);
     if (!one) return;
     this.#shown.delete(spec);
-    for (const series of one.series.values()) this.view.chart.removeSeries(series);
-    if (one.zones) this.view.candles.detachPrimitive(one.zones);
+    one.silence();
+    one.lines.remove();
     this.#fit();
     this.#changed(this.list);
   }
 
-  /** Values at the bar that opened at `time`: [{label, value, unit, colour}] for each indicator. */
+  /** What is drawn over the bar that opened at `time`: [{spec, label, values: [{name, label, unit, value, colour}]}]. */
   at(time) {
+    const { rows } = this.view;
     return this.list.map((one) => ({
       spec: one.spec,
       label: one.label,
-      values: [...one.values].map(([name, points]) => {
-        const point = points[indexOfTime(points, time)];
-        return { name, value: point?.time === time ? point.value : undefined, colour: one.series.get(name)?.options().color };
+      values: one.lines.outputs.map(({ name, label, unit, shift }) => {
+        const from = shift ? rows[indexOf(rows, time) - shift]?.[0] : time;
+        const points = one.values.get(name) ?? [];
+        const found = from === undefined ? undefined : points[placeOf(points, from)];
+        return { name, label, unit, value: found?.time === from ? found?.value : undefined, colour: one.lines.colour(name) };
       }),
     }));
   }
 
   /** Fetch all values again, over the bars that are drawn. */
   async refresh(specs = [...this.#shown.keys()]) {
-    const { rows } = this.view;
-    if (!specs.length || !rows.length) return;
-    await this.#ask(specs, { limit: Math.min(rows.length, 5000) }, (one, times, answer) => this.#replace(one, times, answer));
+    const count = this.view.rows.length;
+    if (!specs.length || !count) return;
+    await this.#ask(specs, { limit: Math.min(count, AT_MOST) }, (one, times, answer) => this.#replace(one, times, answer));
+    const older = count - AT_MOST;
+    if (older > 0) await this.#older(specs.filter((spec) => this.#shown.has(spec)), older);
   }
 
-  async #newest() {
-    if (this.#shown.size) await this.#ask([...this.#shown.keys()], { limit: 3 }, (one, times, answer) => this.#update(one, times, answer));
-  }
-
-  async #prepend(count) {
-    const specs = [...this.#shown.keys()];
-    const next = this.view.rows[count];
-    if (!specs.length || !next) return;
-    const range = () => this.view.chart.timeScale().getVisibleLogicalRange();
-    await this.#ask(specs, { limit: Math.min(count, 5000), before: next[0] }, (one, times, answer) => {
-      const before = range();
-      for (const output of answer.outputs) {
-        const older = pointsOf(times, output.values);
-        const known = one.values.get(output.name) ?? [];
-        const points = [...older.filter((point) => point.time < (known[0]?.time ?? Infinity)), ...known];
-        one.values.set(output.name, points);
-        one.series.get(output.name)?.setData(points);
-      }
-      if (before) this.view.chart.timeScale().setVisibleLogicalRange(before);
-    });
+  /** Fetch the values of the first `count` bars. */
+  async #older(specs, count) {
+    for (let end = count; end > 0 && specs.length; end -= AT_MOST) {
+      const next = this.view.rows[end];
+      if (!next) return;
+      await this.#ask(specs, { limit: Math.min(end, AT_MOST), before: next[0] }, (one, times, answer) => this.#join(one, times, answer));
+    }
   }
 
   async #ask(specs, parameters, use) {
     const { signal, instrument, timeframe } = this.view;
-    // One at a time where several fail together, so that one bad indicator does not take the others with it.
     const query = new URLSearchParams({ timeframe, ...parameters });
     for (const spec of specs) query.append("spec", spec);
     try {
@@ -120,6 +139,7 @@ export class Indicators {
     } catch (error) {
       if (error.name === "AbortError") return;
       if (specs.length > 1) {
+        // One at a time where several fail together, so that one bad indicator does not take the others with it.
         for (const spec of specs) await this.#ask([spec], parameters, use);
         return;
       }
@@ -131,118 +151,114 @@ export class Indicators {
   #replace(one, times, answer) {
     one.label = answer.label;
     one.answer = answer;
-    for (const output of answer.outputs) {
-      if (!DRAWN.has(output.style)) continue;
-      const points = pointsOf(times, output.values);
-      one.values.set(output.name, points);
-      if (!one.series.has(output.name)) one.series.set(output.name, this.#make(one, output, answer));
-      one.series.get(output.name).setData(coloured(points, output));
-    }
-    this.#drawZones(one, answer);
+    one.values = new Map(answer.outputs.map((output) => [output.name, pointsOf(times, output.values)]));
+    one.settled = times.at(-1);
+    this.#draw(one);
+    const { instrument, timeframe, stream } = this.view;
+    one.listen(stream, `indicators/${instrument.ref}/${timeframe}/${answer.spec}`, (message) => this.#hear(one, message));
+  }
+
+  #join(one, times, answer) {
+    if (!one.answer) return;
+    one.answer = { ...answer, zones: one.answer.zones };
+    for (const output of answer.outputs) one.values.set(output.name, joined(one.values.get(output.name) ?? [], pointsOf(times, output.values)));
+    if (times.length) one.settle(times.at(-1));
+    this.#draw(one);
+  }
+
+  #draw(one) {
+    one.lines.draw(one.answer, one.values);
     this.#fit();
   }
 
-  /** The chart grows with its panes, so that the price keeps its height. */
+  /** The chart grows with its panes, so that the price keeps its height; it leaves room for what is drawn ahead. */
   #fit() {
     const { chart, container } = this.view;
     chart.panes()[0].setStretchFactor(PRICE_PANE);
     container.style.setProperty("--panes", chart.panes().length - 1);
+    this.view.reserve(Math.max(0, ...this.list.flatMap((one) => one.lines.outputs.map((output) => output.shift))));
   }
 
-  #update(one, times, answer) {
-    for (const output of answer.outputs) {
-      const series = one.series.get(output.name);
-      const points = one.values.get(output.name);
-      if (!series || !points) continue;
-      for (const point of coloured(pointsOf(times, output.values), output)) {
-        const last = points.at(-1);
-        if (last && point.time < last.time) continue;
-        if (last?.time === point.time) points[points.length - 1] = point;
-        else points.push(point);
-        series.update(point);
-      }
+  // -- the stream -----------------------------------------------------------------------------------------------------
+
+  #hear(one, { type, data }) {
+    if (type === "error" || !data || data.time === null || data.time === undefined) return;
+    const newest = this.view.rows.at(-1)?.[0];
+    if (newest === undefined || one.settled === null) return;
+    if (data.time > newest) {
+      one.waiting = data; // its bar comes any moment
+      return;
     }
-    this.#drawZones(one, answer);
+    one.waiting = null;
+    const closed = data.closed ? data : data.before;
+    if (closed && !this.#follows(one, closed.time)) {
+      this.#catchUp(one);
+      return;
+    }
+    for (const said of [data.before, data]) if (said) this.#put(one, said);
+    if (closed) one.settle(closed.time);
+    one.lines.updated();
+    this.#moved();
   }
 
-  #make(one, output, answer) {
-    const { chart, instrument } = this.view;
-    const own = (output.pane ?? answer.pane) === "own";
-    // A pane goes with its last series, and those below it move up: ask the first series of this indicator where it is.
-    const sibling = [...one.series.values()].find((series) => series.getPane().paneIndex() > 0);
-    const pane = own ? (sibling?.getPane().paneIndex() ?? chart.panes().length) : 0;
-    const color = lineColour(output.tone, one.place);
-    const precise = output.unit === "price" && !own ? { precision: instrument.price_decimals, minMove: instrument.tick_size } : null;
-    const common = {
-      color,
-      title: "",
-      lastValueVisible: own,
-      priceLineVisible: false,
-      crosshairMarkerVisible: false,
-      priceFormat: output.unit === "volume" ? { type: "volume" } : { type: "price", ...(precise ?? decimalsFor(output.values)) },
-    };
-    let series;
-    if (output.style === "histogram") series = chart.addSeries(HistogramSeries, common, pane);
-    else if (output.style === "dots" || output.style === "markers") {
-      series = chart.addSeries(LineSeries, { ...common, lineVisible: false, pointMarkersVisible: true, pointMarkersRadius: 2 }, pane);
-    } else series = chart.addSeries(LineSeries, { ...common, lineWidth: output.style === "band" ? 1 : 2, lineStyle: LineStyle.Solid }, pane);
-    if (own && !sibling) {
-      series.getPane().setStretchFactor(OWN_PANE);
-      for (const level of answer.levels ?? []) {
-        series.createPriceLine({ price: level, color: faded(colourOf("--text-muted"), 0.5), lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: false, title: "" });
-      }
-    }
-    return series;
+  /** Whether every bar before the one that opened at `time` has its final values. */
+  #follows(one, time) {
+    const { rows } = this.view;
+    return time <= one.settled || (rows[indexOf(rows, one.settled + 1)]?.[0] ?? time) >= time;
   }
 
-  #drawZones(one, answer) {
-    if (!answer.zones?.length && !one.zones) return;
-    if (!one.zones) {
-      one.zones = new ZoneBoxes();
-      this.view.candles.attachPrimitive(one.zones);
+  #put(one, { time, values }) {
+    for (const [name, points] of one.values) {
+      const index = placeOf(points, time);
+      const changed = point(time, values[name]);
+      if (index < points.length && points[index].time !== time) continue; // older than what is drawn
+      if (index < points.length && points[index].value === changed.value) continue;
+      points[index] = changed;
+      one.lines.update(name, points, changed);
     }
-    one.zones.show(answer.zones ?? []);
+  }
+
+  /** Bars closed unheard (a lost connection, a resync): ask for what lies between. */
+  async #catchUp(one) {
+    if (one.asking) return;
+    one.asking = true;
+    try {
+      await this.#ask([one.spec], { start: one.settled, limit: AT_MOST }, (shown, times, answer) => {
+        this.#join(shown, times, answer);
+        shown.lines.drawZones(answer);
+      });
+    } finally {
+      setTimeout(() => (one.asking = false), ASK_AGAIN);
+    }
+  }
+
+  #barChanged(how) {
+    if (how === "amend") this.refresh(); // an older bar was another one: so is all that follows from it
+    else if (how === "append") {
+      for (const one of this.list) if (one.waiting) this.#hear(one, { type: "update", data: one.waiting });
+    }
+  }
+
+  /** Zones are no values: REST says what a closed bar made of them. */
+  #newZones() {
+    const specs = this.list.filter((one) => one.answer?.has_zones).map((one) => one.spec);
+    if (specs.length) this.#ask(specs, { limit: 2 }, (one, times, answer) => one.lines.drawZones(answer));
+  }
+
+  #silence() {
+    for (const one of this.list) one.silence();
+  }
+
+  #clear() {
+    for (const one of this.list) {
+      one.values = new Map();
+      one.settled = null;
+      one.lines.clear();
+    }
   }
 
   #recolour() {
-    for (const one of this.list) {
-      for (const output of one.answer?.outputs ?? []) one.series.get(output.name)?.applyOptions({ color: lineColour(output.tone, one.place) });
-      one.zones?.refresh();
-      for (const output of one.answer?.outputs ?? []) {
-        if (output.style === "histogram") one.series.get(output.name)?.setData(coloured(one.values.get(output.name), output));
-      }
-    }
+    for (const one of this.list) one.lines.recolour();
     this.#changed(this.list);
   }
-}
-
-/** A value that is missing is a point without one, so that the line breaks instead of bridging it. */
-function pointsOf(times, values) {
-  return times.map((time, index) => (values[index] === null || values[index] === undefined ? { time } : { time, value: values[index] }));
-}
-
-/** Bars of a histogram by their sign. */
-function coloured(points, output) {
-  if (output.style !== "histogram") return points;
-  const up = faded(colourOf("--up"), 0.6);
-  const down = faded(colourOf("--down"), 0.6);
-  return points.map((point) => (point.value === undefined ? point : { ...point, color: point.value >= 0 ? up : down }));
-}
-
-function indexOfTime(points, time) {
-  let low = 0;
-  let high = points.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (points[middle].time < time) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Four significant digits of the largest value. */
-function decimalsFor(values) {
-  const largest = Math.max(...values.map((value) => Math.abs(value ?? 0)), 1e-9);
-  const precision = Math.max(0, Math.min(8, 3 - Math.floor(Math.log10(largest))));
-  return { precision, minMove: 10 ** -precision };
 }

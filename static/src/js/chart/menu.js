@@ -11,6 +11,7 @@ const REMEMBERED = "chart.indicators";
 export class IndicatorMenu {
   #registry = null;
   #editing = null;
+  #hovered = null; // opening time of the bar under the crosshair
 
   constructor(view) {
     this.view = view;
@@ -19,6 +20,7 @@ export class IndicatorMenu {
     this.chosen = document.getElementById("chosen");
     this.indicators = new Indicators(view, {
       changed: () => this.#show(),
+      moved: () => this.#values(),
       failed: (spec, detail) => {
         this.#remember();
         toast(say("indicator-failed", { detail: detail || spec }), "bad");
@@ -28,8 +30,11 @@ export class IndicatorMenu {
     const search = document.getElementById("indicator-search");
     search.addEventListener("input", () => this.#list(search.value));
     document.getElementById("indicator-form").addEventListener("submit", () => this.#apply());
-    view.on("hover", (row) => this.#values(row));
-    for (const event of ["bar", "reset"]) view.on(event, () => this.#values(null));
+    view.on("hover", (row) => {
+      this.#hovered = row?.[0] ?? null;
+      this.#values();
+    });
+    for (const event of ["bar", "reset"]) view.on(event, () => this.#values());
   }
 
   open() {
@@ -120,7 +125,7 @@ export class IndicatorMenu {
         return element("span", { class: "chip", role: "listitem", "data-spec": one.spec }, edit, element("span", { class: "chip-values number" }), remove);
       }),
     );
-    this.#values(null);
+    this.#values();
   }
 
   #take(spec) {
@@ -134,12 +139,12 @@ export class IndicatorMenu {
     if (entry?.parameters.length) this.#edit(entry, spec);
   }
 
-  #values(row) {
-    const time = (row ?? this.view.rows.at(-1))?.[0];
+  #values() {
+    const time = this.#hovered ?? this.view.rows.at(-1)?.[0];
     if (time === undefined) return;
     let shown = this.indicators.at(time);
-    if (!row && shown.some((one) => one.values.every((value) => value.value === undefined))) {
-      shown = this.indicators.at(this.view.rows.at(-2)?.[0]); // the forming bar has no values yet
+    if (this.#hovered === null && shown.some((one) => one.values.every((value) => value.value === undefined))) {
+      shown = this.indicators.at(this.view.rows.at(-2)?.[0]); // until the stream has said those of the forming bar
     }
     for (const { spec, values: list } of shown) {
       const node = this.chosen.querySelector(`[data-spec="${CSS.escape(spec)}"] .chip-values`);

@@ -9,12 +9,14 @@ import { BarFeed } from "./feed.js";
 
 const EDGE = 60; // bars left of the window that are fetched ahead
 const BAR_WIDTH = 8; // pixels a bar has at first
+const ROOM = 6; // bars of empty space right of the newest
 const WIDEST = 3000; // bars that a window may hold after a change of timeframe
 
 export class ChartView {
   #listeners = new Map();
   #feed = null;
   #cursor = null; // index of the bar the keyboard stands on
+  #ahead = 0; // bars that lines reach beyond the newest
 
   constructor(container, { instrument, stream }) {
     this.instrument = instrument;
@@ -24,7 +26,7 @@ export class ChartView {
       autoSize: true,
       ...chartColours(),
       rightPriceScale: { borderColor: colourOf("--border"), scaleMargins: { top: 0.08, bottom: 0.2 } },
-      timeScale: { borderColor: colourOf("--border"), rightOffset: 6, minBarSpacing: 0.3, enableConflation: true, lockVisibleTimeRangeOnResize: true },
+      timeScale: { borderColor: colourOf("--border"), rightOffset: ROOM, minBarSpacing: 0.3, enableConflation: true, lockVisibleTimeRangeOnResize: true },
       // A finger that swipes down scrolls the page, not the price.
       handleScroll: { vertTouchDrag: false, mouseWheel: true, pressedMouseMove: true, horzTouchDrag: true },
     });
@@ -56,7 +58,7 @@ export class ChartView {
     return this.#feed?.signal;
   }
 
-  /** "reset", "prepended" (count), "bar" (row), "closed" (row), "hover" (row or null, index), "state" (name, detail). */
+  /** "clear" (another series follows), "reset", "prepended" (count), "bar" (row, how), "closed" (row), "hover" (row or null, index), "state" (name, detail). */
   on(name, listener) {
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
   }
@@ -106,7 +108,7 @@ export class ChartView {
     if (live || !range) {
       const shown = range && bars >= 10 && bars <= WIDEST ? bars : Math.min(this.#window(), Math.max(this.rows.length, 30));
       const end = this.rows.length - 1;
-      scale.setVisibleLogicalRange({ from: end - shown, to: end + 6 });
+      scale.setVisibleLogicalRange({ from: end - shown, to: end + this.#room });
       return;
     }
     if (bars > WIDEST || bars < 10) {
@@ -117,6 +119,28 @@ export class ChartView {
 
   #window() {
     return Math.max(30, Math.floor(this.container.clientWidth / BAR_WIDTH));
+  }
+
+  /** Bars of space right of the newest: for lines drawn ahead of it, but no more than a third of the window. */
+  get #room() {
+    return this.#ahead ? Math.max(ROOM, Math.min(this.#ahead + 2, Math.floor(this.#window() / 3))) : ROOM;
+  }
+
+  /** Lines reach `bars` bars beyond the newest one. */
+  reserve(bars) {
+    if (bars === this.#ahead) return;
+    const follow = this.#atNewest();
+    this.#ahead = bars;
+    // The library follows its newest point, which then lies in the future; #draw follows the newest bar.
+    this.chart.timeScale().applyOptions({ shiftVisibleRangeOnNewBar: bars === 0 });
+    if (follow) this.toNewest();
+  }
+
+  /** Do something that must not move what is in view. */
+  keepingRange(work) {
+    const range = this.chart.timeScale().getVisibleLogicalRange();
+    work();
+    if (range) this.chart.timeScale().setVisibleLogicalRange(range);
   }
 
   #atNewest() {
@@ -131,6 +155,7 @@ export class ChartView {
 
   #redraw({ keepRange = false } = {}) {
     const range = keepRange ? this.chart.timeScale().getVisibleLogicalRange() : null;
+    if (!keepRange) this.#emit("clear");
     this.candles.setData(this.rows.map(candle));
     this.volume.setData(this.rows.map((row) => this.#volumeBar(row)));
     if (range) this.chart.timeScale().setVisibleLogicalRange(range);
@@ -151,8 +176,10 @@ export class ChartView {
   #draw(row, how) {
     if (how === "insert") this.#redraw({ keepRange: true });
     else {
+      const range = how === "append" && this.#ahead && this.#atNewest() ? this.chart.timeScale().getVisibleLogicalRange() : null;
       this.candles.update(candle(row), how === "amend");
       this.volume.update(this.#volumeBar(row), how === "amend");
+      if (range) this.chart.timeScale().setVisibleLogicalRange({ from: range.from + 1, to: range.to + 1 });
     }
     if (this.rows.length === 1) this.#emit("state", "ready");
     this.#emit("bar", row, how);
@@ -197,6 +224,9 @@ export class ChartView {
   }
 
   toNewest() {
-    this.chart.timeScale().scrollToPosition(6, false);
+    const scale = this.chart.timeScale();
+    const range = scale.getVisibleLogicalRange();
+    const to = this.rows.length - 1 + this.#room;
+    if (range && this.rows.length) scale.setVisibleLogicalRange({ from: to - (range.to - range.from), to });
   }
 }
