@@ -367,6 +367,12 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # -- what we see of it ----------------------------------------------------------------------------------------
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")  # for a scraper on another machine; empty: none may
+METRICS_LISTEN = os.environ.get("METRICS_LISTEN", "")  # host:port where every process answers scrapes, too
+if METRICS_LISTEN and not METRICS_LISTEN.rpartition(":")[2].isdigit():
+    raise ImproperlyConfigured(f"METRICS_LISTEN must be host:port, was {METRICS_LISTEN!r}")
+if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    # prometheus_client opens its files there as soon as a metric is defined, and makes no folder.
+    Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(parents=True, exist_ok=True)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

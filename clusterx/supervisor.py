@@ -13,6 +13,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -126,10 +127,13 @@ class Supervisor:
             "FEED": self.feed,
             "PYTHONUNBUFFERED": "1",
             "CLUSTERX_DATA": str(self.layout.root),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.layout.metrics),
         }
         return os.environ | fixed | extra
 
     async def prepare(self) -> None:
+        shutil.rmtree(self.layout.metrics, ignore_errors=True)  # counts begin anew, as after any restart
+        self.layout.metrics.mkdir()
         child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))
         if await child.wait():
             raise CannotStart("The database could not be prepared; the lines above say why.")

@@ -41,6 +41,11 @@ class Layout:
         return self.root / "logs"
 
     @property
+    def metrics(self) -> Path:
+        """Where the processes of one ``make run`` keep what they measure."""
+        return self.root / "metrics"
+
+    @property
     def sockets(self) -> Path:
         """A folder for Unix sockets, in the temporary folder where the data folder's path is too long for one."""
         folder = self.root / "run"

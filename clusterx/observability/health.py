@@ -15,6 +15,8 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from clusterx.observability.metrics import exposition
+
 _migrated = False
 
 
@@ -71,7 +73,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text for staff, for this machine, and for whoever shows METRICS_TOKEN; to others there is no such page."""
     if not (_from_here(request) or _with_token(request) or (request.user.is_authenticated and request.user.is_staff)):
         raise Http404
-    return HttpResponse(prometheus_client.generate_latest(), content_type=prometheus_client.CONTENT_TYPE_LATEST)
+    return HttpResponse(exposition(), content_type=prometheus_client.CONTENT_TYPE_LATEST)
 
 
 def _with_token(request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from django.db import Error, close_old_connections
 
 from marketdata.models import Instrument, Venue
 from marketdata.stream.connection import VenueConnection
+from marketdata.stream.measured import measure
 from marketdata.stream.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class StreamService:
         self.running: dict[tuple[int, str, str], tuple[VenueConnection, asyncio.Task[None]]] = {}
         self.stopping = asyncio.Event()
         self._told: Counter[str] = Counter()
+        self._measured: Counter[str] = Counter()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -48,6 +50,7 @@ class StreamService:
         try:
             while not self.stopping.is_set():
                 await self._follow()
+                self._measure()
                 self.recorder.say("venues", {"venues": [connection.status() for connection, _ in self.running.values()]})
                 if recording.done():
                     recording.result()
@@ -91,17 +94,28 @@ class StreamService:
                 logger.exception("%s: the connection failed in a way nobody expected; again in 5 s", connection.venue.code)
                 await asyncio.sleep(5)
 
+    def _counts(self) -> Counter[str]:
+        """What was heard, stored and refused since the start, by name."""
+        counts = Counter(self.recorder.counts)
+        for connection, _ in self.running.values():
+            for name, count in connection.counts.items():
+                counts[f"{connection.venue.code}.{name}"] += count
+            for series in connection.series.values():
+                for name, count in series.aggregator.counts.items():
+                    counts[f"{connection.venue.code}.{name}"] += count
+        return counts
+
+    def _measure(self) -> None:
+        counts = self._counts()
+        heard = {connection.venue.code: connection.heard_at for connection, _ in self.running.values()}
+        measure(counts - self._measured, heard)
+        self._measured = counts
+
     async def _tell(self) -> None:
         """One line a minute of what was heard, stored and refused."""
         while True:
             await asyncio.sleep(TELL_EVERY)
-            counts = Counter(self.recorder.counts)
-            for connection, _ in self.running.values():
-                for name, count in connection.counts.items():
-                    counts[f"{connection.venue.code}.{name}"] += count
-                for series in connection.series.values():
-                    for name, count in series.aggregator.counts.items():
-                        counts[f"{connection.venue.code}.{name}"] += count
+            counts = self._counts()
             news = counts - self._told
             self._told = counts
             logger.info("a minute: %s", ", ".join(f"{name} {count}" for name, count in sorted(news.items())) or "nothing")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from clusterx.observability.metrics import serve
 from marketdata.stream.service import StreamService
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     help = "Keeps a connection to every venue that is switched on, builds bars, stores and publishes them."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        serve()
         gc.freeze()  # what is loaded now stays; the collector need not walk through it while ticks wait
         asyncio.run(self._run())
 
