@@ -259,6 +259,10 @@ class EquitySnapshot(models.Model):
     cash = models.DecimalField(**MONEY)
     positions_value = models.DecimalField(**MONEY)
     equity = models.DecimalField(**MONEY)
+    day = models.DateField(help_text=_("What the account's clock showed."))
+    day_start_equity = models.DecimalField(
+        **MONEY, help_text=_("The last equity recorded while its clock showed another day; carried from one to the next.")
+    )
 
     class Meta:
         constraints: ClassVar = [

@@ -218,7 +218,6 @@ def _page_data(account: Account, portfolio: selectors.Portfolio) -> dict[str, An
         "account": str(account.public_id),
         "currency": account.currency,
         "starting_balance": str(account.starting_balance),
-        "day_start_equity": str(portfolio.day_start_equity),
         "equity": [[moment, float(equity)] for moment, equity in selectors.equity_curve(account)],
     }
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from django.test import Client
 
 from clusterx.events.models import Event
+from marketdata.bars import Bar, Bars
 from marketdata.models import Instrument, Venue
+from strategies import contract, library
 from tests.factories import InstrumentFactory, UserFactory, VenueFactory
 from tests.trading.conftest import FALLING, RISING, Market, at
 from trading import selectors
 from trading.models import Account, Deployment, Fill, Order, Position
-from trading.services.demo import ensure_demo
+from trading.services.demo import DEPLOYMENTS, ensure_demo
 from trading.services.deployments import deploy, stop
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +56,21 @@ def test_it_is_made_once_and_trades_within_a_few_bars(market: Market, trading: A
     prepare(market, trading)
     assert trading.deployments.count() == 2
     assert {order.deployment.strategy for order in Order.objects.filter(status="filled")} == {"macd", "sma-cross"}
+
+
+def test_a_day_of_costs_stays_below_the_daily_limit() -> None:
+    """On prices that lead nowhere, 1440 minutes of them, as a day of the simulation has."""
+    share = float(Account._meta.get_field("max_daily_loss_share").default)
+    cost = sum(float(Account._meta.get_field(name).default) for name in ("fee_rate", "slippage_rate"))
+    for seed in range(20):
+        close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.0004, 1440)))
+        bars = Bars.of([Bar(minute * 60, price, price, price, price, 1.0) for minute, price in enumerate(close)])
+        equity = np.zeros(1439)
+        for strategy, values, allocation in DEPLOYMENTS:
+            target = np.asarray(library.get(strategy).signals(bars, contract.validate(library.get(strategy), values)))
+            earned = target[:-1] * np.diff(close) / close[:-1] - np.abs(np.diff(target, prepend=0))[:-1] * cost
+            equity += np.cumsum(earned) * float(allocation)
+        assert equity.min() > -share, f"{equity.min():.2%} with seed {seed}"
 
 
 def test_a_venue_that_is_off_is_not_traded_at(market: Market) -> None:

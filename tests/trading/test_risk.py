@@ -81,7 +81,7 @@ def test_an_ordinary_order_is_accepted() -> None:
         (
             {"state": {"equity": D(9_800)}},
             "daily-loss",
-            "The account lost 2.0 % since 00:00 UTC (200.00 USDT); the limit is 2.0 %.",
+            "The account lost 2.0 % today (200.00 USDT); the limit is 2.0 %.",
         ),
     ],
 )

@@ -18,7 +18,16 @@ D = Decimal
 
 
 def record(account: object, second: float, equity: int) -> None:
-    EquitySnapshot.objects.create(account=account, at=at(second), cash=equity, positions_value=0, equity=equity)
+    moment = at(second)
+    EquitySnapshot.objects.create(
+        account=account,
+        at=moment,
+        cash=equity,
+        positions_value=0,
+        equity=equity,
+        day=selectors.day_of(moment),
+        day_start_equity=1,
+    )
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_newest_value(db: None) -> None:
@@ -33,16 +42,6 @@ def test_a_long_curve_is_thinned_and_keeps_its_newest_value(db: None) -> None:
     assert curve[0][1] < 10_020
     assert len(selectors.equity_curve(account, since=at(90 * 15))) == 10
     assert selectors.equity_curve(AccountFactory()) == []
-
-
-def test_the_day_is_counted_from_the_last_equity_before_midnight_utc(db: None) -> None:
-    account = AccountFactory()
-    record(account, -3600, 9_000)
-    record(account, -15, 9_500)
-    record(account, 15, 9_700)
-    valued = selectors.portfolio(account, at=at(60))
-    assert (valued.day_start_equity, valued.day_pnl) == (9_500, 500)
-    assert selectors.portfolio(account, at=at(-1)).day_start_equity == account.starting_balance
 
 
 def test_a_position_without_a_price_is_worth_what_it_cost(market: Market) -> None:

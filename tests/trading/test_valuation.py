@@ -21,7 +21,10 @@ SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelt
 
 def recorded(account: Account, *moments: datetime) -> None:
     EquitySnapshot.objects.bulk_create(
-        EquitySnapshot(account=account, at=moment, cash=n, positions_value=0, equity=n) for n, moment in enumerate(moments)
+        EquitySnapshot(
+            account=account, at=moment, cash=n, positions_value=0, equity=n, day=selectors.day_of(moment), day_start_equity=7
+        )
+        for n, moment in enumerate(moments)
     )
 
 
@@ -42,13 +45,12 @@ def test_the_older_the_fewer_stay(age: timedelta, stays: int) -> None:
     assert abs(len(kept(account)) - expected) <= 1
 
 
-def test_the_day_still_begins_with_what_it_began_with() -> None:
+def test_what_was_recorded_at_midnight_stays() -> None:
     account = AccountFactory()
     midnight = NOW - 12 * HOUR
     recorded(account, midnight - MINUTE, midnight, midnight + SECOND, midnight + 30 * SECOND)
-    before = selectors.portfolio(account, at=NOW).day_start_equity
     assert thin_equity(at=NOW) == 1
-    assert selectors.portfolio(account, at=NOW).day_start_equity == before == 1
+    assert kept(account) == [midnight - MINUTE, midnight, midnight + 30 * SECOND]
 
 
 ages = st.lists(st.integers(0, 50 * 86400), min_size=1, max_size=40, unique=True)

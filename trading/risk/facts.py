@@ -56,7 +56,7 @@ class AccountState:
 
     ``gross`` is the value of all positions without sign, ``gross_here`` of those in the proposal's instrument;
     ``reserved`` and ``reserved_here`` what open orders will add to them, fees included; ``day_start_equity`` was the
-    equity at 00:00 UTC.
+    equity when the account's day began.
     """
 
     equity: Decimal

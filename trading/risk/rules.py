@@ -97,7 +97,7 @@ def maximum_position(proposal: Proposal, state: AccountState, limits: Limits, ma
 
 
 def daily_loss(proposal: Proposal, state: AccountState, limits: Limits, market: Market) -> Rejection | None:
-    """After losing a share of the day's first equity, nothing new is opened until the next UTC day."""
+    """After losing a share of the day's first equity, nothing new is opened until the next day of the account's clock."""
     if not proposal.opening:
         return None
     loss = state.day_start_equity - state.equity
@@ -106,8 +106,7 @@ def daily_loss(proposal: Proposal, state: AccountState, limits: Limits, market: 
     share = _percent(loss / state.day_start_equity) if state.day_start_equity > 0 else "all"
     return Rejection(
         "daily-loss",
-        f"The account lost {share} since 00:00 UTC ({_money(loss, market)}); the limit is "
-        f"{_percent(limits.max_daily_loss_share)}.",
+        f"The account lost {share} today ({_money(loss, market)}); the limit is {_percent(limits.max_daily_loss_share)}.",
     )
 
 

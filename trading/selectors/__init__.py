@@ -1,9 +1,10 @@
 """Every read of trading that more than one place needs.
 
-``own`` is what pages and the API list, ``market`` what decisions look at, ``worth`` what things are valued at, ``looks`` what
-the queue still has to do.
+``own`` is what pages and the API list, ``market`` what decisions look at, ``worth`` what things are valued at, ``days`` which
+day it is for an account, ``looks`` what the queue still has to do.
 """
 
+from trading.selectors.days import day_of, days_of
 from trading.selectors.looks import (
     bars_without_evaluation,
     deployments_with_holes,
@@ -53,6 +54,8 @@ __all__ = [
     "accounts_to_mark",
     "activity",
     "bars_without_evaluation",
+    "day_of",
+    "days_of",
     "deployable_instruments",
     "deployments",
     "deployments_of",

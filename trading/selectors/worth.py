@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import DateTimeField, F, Func, Max, Min, OuterRef, Q, QuerySet, Subquery, Value, Window
@@ -15,6 +15,7 @@ from trading.models import Account, Deployment, EquitySnapshot, Position
 from trading.positions import ZERO
 from trading.positions import Holding as Books
 from trading.prices import to_decimal
+from trading.selectors.days import day_of, days_of
 from trading.selectors.own import positions
 
 
@@ -74,7 +75,8 @@ class Portfolio:
     """An account at the newest prices: ``equity = cash + positions_value = start + realised + unrealised − fees``,
     exactly.
 
-    ``day_start_equity`` was the equity at 00:00 UTC. Shares are fractions; 0.012 is 1.2 %.
+    ``day`` is what the account's clock shows, ``day_start_equity`` the last equity recorded while it showed another. Shares are
+    fractions; 0.012 is 1.2 %.
     """
 
     account: Account
@@ -82,11 +84,17 @@ class Portfolio:
     cash: Decimal
     positions_value: Decimal
     equity: Decimal
+    day: date
     day_start_equity: Decimal
     realised_pnl: Decimal
     unrealised_pnl: Decimal
     fees: Decimal
     positions: tuple[Holding, ...]
+
+    @property
+    def day_is_ours(self) -> bool:
+        """Whether the account counts days by our clock, and not by that of a venue that runs faster."""
+        return self.day == day_of(self.at)
 
     @property
     def day_pnl(self) -> Decimal:
@@ -122,12 +130,12 @@ def holding(position: Position) -> Holding:
 
 
 def portfolio(account: Account, *, at: datetime) -> Portfolio:
-    """The account valued now. Two queries."""
+    """The account valued now. Three queries."""
     return portfolios([account], at=at)[0]
 
 
 def portfolios(accounts: Iterable[Account], *, at: datetime) -> list[Portfolio]:
-    """Accounts valued now, in the order given. Two queries however many they are.
+    """Accounts valued now, in the order given. Three queries however many they are.
 
     Cash is read in the same statement as the positions, so that a fill committed in between cannot be counted in one
     and not in the other.
@@ -136,21 +144,27 @@ def portfolios(accounts: Iterable[Account], *, at: datetime) -> list[Portfolio]:
     rows: dict[int, list[Position]] = {account.pk: [] for account in accounts}
     for row in positions().filter(account__in=rows).order_by("deployment_id"):
         rows[row.account_id].append(row)
-    first = _day_start_equities(rows, at=at)
-    return [_valued(account, rows[account.pk], first[account.pk], at) for account in accounts]
+    days = days_of(rows, at=at)
+    last = _last_recorded(rows, at=at)
+    return [_valued(account, rows[account.pk], days[account.pk], last.get(account.pk), at) for account in accounts]
 
 
-def _valued(account: Account, rows: list[Position], day_start: Decimal | None, at: datetime) -> Portfolio:
+def _valued(account: Account, rows: list[Position], day: date, last: EquitySnapshot | None, at: datetime) -> Portfolio:
     cash = rows[0].account.cash if rows else account.starting_balance  # without a position there was no fill
     open_ones = tuple(holding(row) for row in rows if row.quantity)
     value = sum((one.value for one in open_ones), ZERO)
+    if last is None:
+        day_start = account.starting_balance
+    else:
+        day_start = last.day_start_equity if last.day == day else last.equity
     return Portfolio(
         account=account,
         at=at,
         cash=cash,
         positions_value=value,
         equity=cash + value,
-        day_start_equity=account.starting_balance if day_start is None else day_start,
+        day=day,
+        day_start_equity=day_start,
         realised_pnl=sum((row.realised_pnl for row in rows), ZERO),
         unrealised_pnl=sum((one.unrealised_pnl for one in open_ones), ZERO),
         fees=sum((row.fees for row in rows), ZERO),
@@ -158,15 +172,11 @@ def _valued(account: Account, rows: list[Position], day_start: Decimal | None, a
     )
 
 
-def _day_start_equities(accounts: Iterable[int], *, at: datetime) -> dict[int, Decimal | None]:
-    """By account, the last equity recorded up to 00:00 UTC of the day of ``at``; None for a younger account."""
-    midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    recorded = EquitySnapshot.objects.filter(account=OuterRef("pk"), at__lte=midnight).order_by("-at")
-    return dict(
-        Account.objects.filter(pk__in=list(accounts))
-        .annotate(first=Subquery(recorded.values("equity")[:1]))
-        .values_list("pk", "first")
-    )
+def _last_recorded(accounts: Iterable[int], *, at: datetime) -> dict[int, EquitySnapshot]:
+    """By account, the last equity recorded up to ``at``."""
+    newest = EquitySnapshot.objects.filter(account=OuterRef("pk"), at__lte=at).order_by("-at").values("pk")[:1]
+    found = Account.objects.filter(pk__in=list(accounts)).values(newest=Subquery(newest))
+    return {one.account_id: one for one in EquitySnapshot.objects.filter(pk__in=found)}
 
 
 def equity_curve(account: Account, *, limit: int = 500, since: datetime | None = None) -> list[tuple[int, Decimal]]:

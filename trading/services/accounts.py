@@ -9,7 +9,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from clusterx.accounts.models import User
-from trading import events
+from trading import events, selectors
 from trading.errors import InvalidBalance, NameTaken, TooMany, UnknownCurrency
 from trading.models import Account, EquitySnapshot
 from trading.services.journal import record
@@ -59,7 +59,13 @@ def create_account(*, owner: User, name: str, starting_balance: Decimal, at: dat
             )
             account.refresh_from_db()  # the rates are what the columns hold, no longer the defaults' text
             EquitySnapshot.objects.create(
-                account=account, at=at, cash=starting_balance, positions_value=0, equity=starting_balance
+                account=account,
+                at=at,
+                cash=starting_balance,
+                positions_value=0,
+                equity=starting_balance,
+                day=selectors.day_of(at),
+                day_start_equity=starting_balance,
             )
             payload = events.AccountNews(name, currency, events.text(starting_balance))
             record(account=account, type=events.ACCOUNT_CREATED, payload=payload, at=at, actor=owner)

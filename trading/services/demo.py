@@ -22,11 +22,11 @@ from trading.services.orders import fill_at_last_price
 ACCOUNT: Final = "Paper"
 BALANCE: Final = Decimal(10_000)
 
-# Quick enough to trade within two minutes of bars that close every few seconds, and slow and small enough that costs do not
-# reach the daily loss limit within the hour. Long only, because the demo's instruments are spot.
+# Quick enough to trade within two minutes of bars that close every few seconds, and small enough that a venue's day of costs
+# (1440 bars of the simulation) stays below the daily loss limit. Long only, because the demo's instruments are spot.
 DEPLOYMENTS: Final = (
-    ("sma-cross", {"fast": 5, "slow": 20}, Decimal("0.1")),
-    ("macd", {"fast": 19, "slow": 39, "signal": 9}, Decimal("0.1")),
+    ("sma-cross", {"fast": 5, "slow": 20}, Decimal("0.05")),
+    ("macd", {"fast": 19, "slow": 39, "signal": 9}, Decimal("0.05")),
 )
 
 

@@ -37,7 +37,13 @@ def _store(valued: selectors.Portfolio) -> None:
     EquitySnapshot.objects.update_or_create(
         account=valued.account,
         at=valued.at,
-        defaults={"cash": valued.cash, "positions_value": valued.positions_value, "equity": valued.equity},
+        defaults={
+            "cash": valued.cash,
+            "positions_value": valued.positions_value,
+            "equity": valued.equity,
+            "day": valued.day,
+            "day_start_equity": valued.day_start_equity,
+        },
     )
     announce(valued)
 

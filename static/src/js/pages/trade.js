@@ -40,7 +40,7 @@ function figure(name, value, { signed = false, share } = {}) {
 
 function showAccount(account) {
   figure("equity", account.equity);
-  figure("day_pnl", account.day_pnl, { signed: true, share: account.day_pnl / data.day_start_equity });
+  figure("day_pnl", account.day_pnl, { signed: true, share: account.day_pnl / (account.equity - account.day_pnl) });
   figure("total_pnl", account.total_pnl, { signed: true, share: account.total_pnl / data.starting_balance });
   figure("unrealised_pnl", account.unrealised_pnl, { signed: true });
   figure("cash", account.cash);
