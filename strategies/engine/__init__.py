@@ -1,0 +1,11 @@
+"""The simulation engine. ``from strategies.engine import simulate``; what it assumes is in docs/engine.md."""
+
+from strategies.engine.layout import Action, Kind, TimeInForce
+from strategies.engine.model import ENGINE_VERSION, CorporateAction, Costs, Intent, InvalidSimulation, Market, Rules, Slippage
+from strategies.engine.result import Result
+from strategies.engine.simulation import simulate
+
+__all__ = [
+    "ENGINE_VERSION", "Action", "CorporateAction", "Costs", "Intent", "InvalidSimulation", "Kind", "Market", "Result", "Rules",
+    "Slippage", "TimeInForce", "simulate",
+]  # fmt: skip

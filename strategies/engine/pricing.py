@@ -1,0 +1,151 @@
+"""Prices, quantities and costs of one fill: section 7 of docs/engine.md."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba import njit
+
+from strategies.engine import layout as at
+from strategies.engine.layout import SlippageKind
+
+FIXED = int(SlippageKind.FIXED)
+PERCENTAGE = int(SlippageKind.PERCENTAGE)
+HALF_SPREAD = int(SlippageKind.HALF_SPREAD)
+VOLUME_SHARE = int(SlippageKind.VOLUME_SHARE)
+NOISE = 1e-9  # of a step: what float arithmetic may be off by
+
+
+@njit(cache=True)
+def down(x: float, step: float) -> float:
+    return math.floor(x / step + NOISE) * step if step > 0 else x
+
+
+@njit(cache=True)
+def up(x: float, step: float) -> float:
+    return math.ceil(x / step - NOISE) * step if step > 0 else x
+
+
+@njit(cache=True)
+def slipped(rules: Any, price: float, side: float, quantity: float, volume: float, tick: float) -> float:
+    """The price that a market or stop fill at ``price`` gets: moved against the trader, then rounded against him."""
+    kind = rules[at.SLIPPAGE_KIND]
+    slip = 0.0
+    if kind == FIXED:
+        slip = rules[at.SLIPPAGE_SIZE]
+    elif kind == PERCENTAGE:
+        slip = price * rules[at.SLIPPAGE_SIZE]
+    elif kind == HALF_SPREAD:
+        slip = price * rules[at.SLIPPAGE_SIZE] / 2
+    elif kind == VOLUME_SHARE:
+        share = 1.0
+        if volume > 0:
+            share = min(1.0, quantity / volume)
+        slip = price * rules[at.SLIPPAGE_SIZE] * share * share
+    if side > 0:
+        return up(price + slip, tick)
+    return down(max(price - slip, tick), tick)
+
+
+@njit(cache=True)
+def fee_of(rules: Any, quantity: float, price: float, multiplier: float, maker: bool) -> float:
+    rate = rules[at.MAKER] if maker else rules[at.TAKER]
+    fee = rate * quantity * price * multiplier + rules[at.PER_UNIT] * quantity
+    minimum = rules[at.MINIMUM_FEE]
+    return max(minimum, fee) if minimum > 0 else fee
+
+
+@njit(cache=True)
+def equity_with(account: Any, instruments: Any, markets: Any, j: int, price: float) -> float:
+    """Account value with instrument ``j`` marked at ``price`` and every other at its mark."""
+    value = account[at.CASH] + instruments[j, at.POSITION] * price * markets[j, at.MULTIPLIER]
+    for other in range(len(instruments)):
+        if other != j and instruments[other, at.POSITION] != 0:
+            value += instruments[other, at.POSITION] * instruments[other, at.MARK] * markets[other, at.MULTIPLIER]
+    return value
+
+
+@njit(cache=True)
+def gross_of_others(instruments: Any, markets: Any, j: int) -> float:
+    """Σ |position| · mark · multiplier of every instrument but ``j``."""
+    value = 0.0
+    for other in range(len(instruments)):
+        if other != j:
+            value += abs(instruments[other, at.POSITION]) * instruments[other, at.MARK] * markets[other, at.MULTIPLIER]
+    return value
+
+
+@njit(cache=True)
+def quantity_for(x: float, held: float, equity: float, unit: float, fee: float) -> float:
+    """The position worth ``x`` times the equity that is left after the fee.
+
+    ``unit`` is the money of one unit at the fill's price, ``fee`` the rate of notional.
+    """
+    share = abs(x)
+    if held == 0 or held * x < 0:
+        left = equity - fee * unit * abs(held)
+        return x * left / (unit * (1 + share * fee)) if left > 0 else 0.0
+    have, want = abs(held) * unit, share * equity
+    if want > have:
+        return x * (equity + fee * have) / (unit * (1 + share * fee))
+    if want < have:
+        left = equity - fee * have
+        return x * left / (unit * (1 - share * fee)) if left > 0 and share * fee < 1 else 0.0
+    return held
+
+
+@njit(cache=True)
+def target_quantity(
+    rules: Any, account: Any, instruments: Any, markets: Any, j: int, exposure: float, price: float, volume: float
+) -> tuple[float, float, bool]:
+    """The position that a target asks for now, the price that getting there costs, and whether buying power cut it."""
+    held, unit_of = instruments[j, at.POSITION], markets[j, at.MULTIPLIER]
+    tick, lot = markets[j, at.TICK], markets[j, at.LOT]
+    x = exposure * rules[at.LEVERAGE]
+    worth = equity_with(account, instruments, markets, j, price)
+    if x == 0 or worth <= 0:
+        return 0.0, slipped(rules, price, -1.0 if held > 0 else 1.0, abs(held), volume, tick), False
+    difference = x * worth - held * price * unit_of
+    if difference == 0:
+        return held, price, False
+    side = 1.0 if difference > 0 else -1.0
+    passes = 2 if rules[at.SLIPPAGE_KIND] == VOLUME_SHARE else 1
+    paid = price if passes == 2 else slipped(rules, price, side, 0.0, volume, tick)
+    wanted, cut = held, False
+    for turn in range(passes):
+        if turn == 1:
+            paid = slipped(rules, price, side, abs(wanted - held), volume, tick)
+        unit = paid * unit_of
+        worth = equity_with(account, instruments, markets, j, paid)
+        if worth <= 0 or unit <= 0:
+            wanted = 0.0
+            continue
+        fee = rules[at.TAKER] + rules[at.PER_UNIT] / unit
+        wanted = quantity_for(x, held, worth, unit, fee)
+        minimum = rules[at.MINIMUM_FEE]
+        if minimum > 0 and abs(wanted - held) * unit * fee < minimum:
+            fee, worth = 0.0, worth - minimum
+            wanted = quantity_for(x, held, worth, unit, 0.0) if worth > 0 else 0.0
+        if len(instruments) > 1 and (abs(wanted) > abs(held) or wanted * held < 0):
+            most = most_that_fits(rules, worth, unit, fee, held, wanted, gross_of_others(instruments, markets, j))
+            if most < abs(wanted):
+                cut = True
+                wanted = math.copysign(most, wanted)
+                if wanted * held > 0 and most < abs(held):
+                    wanted = held
+    if wanted != held:
+        wanted = math.copysign(down(abs(wanted), lot), wanted)
+    # What slippage or rounding turned around is left alone.
+    if (wanted - held) * side <= 0:
+        return held, paid, cut
+    return wanted, paid, cut
+
+
+@njit(cache=True)
+def most_that_fits(rules: Any, equity: float, unit: float, fee: float, held: float, wanted: float, others: float) -> float:
+    """The largest position with which gross notional stays within leverage times the equity after the fee."""
+    leverage = rules[at.LEVERAGE]
+    have = abs(held) * unit
+    paid = fee * have if wanted * held > 0 else -fee * have
+    return max(0.0, (leverage * (equity + paid) - others) / (unit * (1 + leverage * fee)))
