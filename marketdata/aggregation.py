@@ -7,7 +7,7 @@ Rules
   dropped and counted ``late``; a trade whose id was seen is dropped and counted ``duplicate``.
 * A minute without a trade is a flat bar at the last price with volume 0, as long as we were listening all through it.
 * A bar that we did not see whole (we connected in it, or trade ids are missing) closes as ``incomplete``: it is not stored from
-  here, the caller asks the venue for it.
+  here, the caller asks the venue for it. Trades that are missing between two bars may be of either.
 * A longer bar closes with the last short bar in it, and is incomplete when one of those is missing.
 """
 
@@ -26,6 +26,7 @@ from marketdata.timeframes import Timeframe
 
 GRACE = 2
 AMENDABLE = 2
+MOST_ABSENT = 10_000  # missing ids that are looked out for
 TRADES, ROLLUP = 2, 3  # Candle.Source
 
 
@@ -127,12 +128,22 @@ class Aggregator:
         self.last_close: float | None = None
         self.last_id: int | None = None
         self.listening_since: int | None = None
+        self.whole_from = 0  # trades before are missing, these ids:
+        self.absent: set[int] = set()
         self.counts: Counter[str] = Counter()
+
+    def begin(self, at: int) -> None:
+        """Bars that end before ``at`` (epoch seconds of the venue's clock) are the caller's to fill; nothing is heard yet."""
+        self.connected(at)
+        self.listening_since = None
+        if self.current is None or self.current < self.base.floor(at):
+            self._begin(self.base.floor(at))
 
     def connected(self, at: int) -> None:
         """We listen from ``at`` (epoch seconds of the venue's clock) on: a bar that began before is not seen whole."""
         self.listening_since = at
-        self.last_id = None
+        self.last_id, self.whole_from = None, 0
+        self.absent.clear()
         for minute in self.minutes.values():
             minute.whole = False
 
@@ -152,18 +163,48 @@ class Aggregator:
         if minute is not None and trade.id in minute.ids:
             self.counts["duplicate"] += 1
             return []
+        if trade.id in self.absent:
+            self._found(trade.id)
         if self.current is not None and time < self.current:
             return self._amend(time, trade)
-        closed = self._close_until(time) if self.current is not None and time > self.current else []
-        if minute is None:
-            minute = self._begin(time)
-        if self.last_id is not None and trade.id > self.last_id + 1:
-            minute.whole = False
-            self.counts["missing"] += trade.id - self.last_id - 1
+        closed = self._doubt(trade) if self.last_id is not None and trade.id > self.last_id + 1 else []
+        if self.current is not None and time > self.current:
+            closed += self._close_until(time)
+        minute = self.minutes.get(time) or self._begin(time)
         self.last_id = trade.id if self.last_id is None else max(trade.id, self.last_id)
         minute.add(trade)
         self.forming_bar = None
         return closed
+
+    def _doubt(self, trade: Trade) -> list[Closed]:
+        """Trades before this one are missing: no bar since the last one heard was seen whole, whether it closed or not."""
+        assert self.last_id is not None
+        self.counts["missing"] += trade.id - self.last_id - 1
+        second = trade.time_ms // 1000
+        if second > self.whole_from + (AMENDABLE + 1) * self.base.seconds:
+            self.absent.clear()  # those will not come any more
+        few = trade.id - self.last_id <= MOST_ABSENT
+        self.absent.update(range(self.last_id + 1, trade.id) if few else {-1})  # an id that never comes
+        self.whole_from = second + 1
+        closed: list[Closed] = []
+        for minute in reversed(self.minutes.values()):
+            doubted, minute.whole = minute.whole, False
+            if doubted and self.current is not None and minute.time < self.current:
+                closed += self._closed(minute.bar(), False)
+            if minute.ids:
+                break
+        return closed
+
+    def _found(self, trade_id: int) -> None:
+        """A missing trade came late; with the last of them nothing is in doubt any more."""
+        self.absent.discard(trade_id)
+        if not self.absent:
+            self.whole_from = 0
+            for minute in self.minutes.values():
+                minute.whole = self._heard_from(minute.time)
+
+    def _heard_from(self, time: int) -> bool:
+        return self.listening_since is not None and time >= max(self.listening_since, self.whole_from)
 
     def tick(self, now: float) -> list[Closed]:
         """The venue's clock says ``now`` (epoch seconds): close what has ended."""
@@ -174,8 +215,7 @@ class Aggregator:
 
     def _begin(self, time: int) -> Minute:
         self.current = time
-        whole = self.listening_since is not None and time >= self.listening_since
-        minute = self.minutes[time] = Minute(time, whole=whole)
+        minute = self.minutes[time] = Minute(time, whole=self._heard_from(time))
         return minute
 
     def _close_until(self, time: int) -> list[Closed]:
@@ -192,6 +232,8 @@ class Aggregator:
             if bar.close > 0:
                 self.last_close = bar.close
                 closed += self._closed(bar, minute.whole)
+            else:
+                closed.append(Closed(self.base.name, bar, False))
             self._begin(self.current + self.base.seconds)
             if len(closed) > 10_000:  # a clock that jumped by days: begin anew there
                 self._begin(time)
@@ -226,6 +268,8 @@ class Aggregator:
 
     def replace(self, bar: Bar) -> list[Closed]:
         """The venue's answer for a short bar that was not seen whole: longer bars are rolled up with it."""
+        if self.last_close is None:
+            self.last_close = bar.close
         return self._closed(bar, True)
 
     # -- both ------------------------------------------------------------------------------------------------

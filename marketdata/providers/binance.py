@@ -9,8 +9,8 @@ Source: developers.binance.com, "Web Socket Streams for Binance" and "Market Dat
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -124,6 +124,8 @@ class BinanceProvider:
                 said = self.normalise(message)
             except Malformed as error:
                 heard(message, error)
+            except (TypeError, ValueError, LookupError, ArithmeticError) as error:  # of a shape that nobody thought of
+                heard(message, Malformed("type", f"a message has the venue's shape: {error}"))
             else:
                 if said is not None:
                     heard(message, said)
@@ -135,10 +137,10 @@ class BinanceProvider:
         parse = connection.handle_text_or_binary_message
 
         def guarded(text: Any) -> None:
-            # Text that is no JSON kills ccxt's reading without a word, and the connection stays deaf.
+            # What ccxt cannot read kills its reading without a word, and the connection stays deaf.
             try:
                 parse(text)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError, zlib.error) as error:
                 heard(text, Malformed("type", f"a message is JSON: {error}"))
 
         connection.handle_text_or_binary_message = guarded
@@ -175,8 +177,8 @@ class BinanceProvider:
                 )  # fmt: skip
             if kind == "depthUpdate":
                 return BookDelta(
-                    _symbol(message), whole(message["U"], "U"), whole(message["u"], "u"), whole(message["E"], "E"),
-                    _levels(message["b"]), _levels(message["a"]),
+                    _symbol(message), whole(message["U"], "U"), whole(message["u"], "u"),
+                    near(whole(message["E"], "E"), self.now_ms()), _levels(message["b"]), _levels(message["a"]),
                 )  # fmt: skip
             if kind == "kline":
                 return self._kline(message)

@@ -1,7 +1,9 @@
 """One venue's connection: hears it, builds bars, and mends what it missed.
 
 On every connection the hole since the last stored bar is filled by REST, while live messages are heard already; the
-database takes a bar twice without harm. A bar that was not seen whole is asked of the venue when it closes.
+database takes a bar twice without harm. Bars count as seen whole from the first message on, not from the request for it.
+A bar that was not seen whole is asked of the venue when it closes, and again on the next connection if that failed; so are
+bars that closed after the last message of a connection that died without a word.
 """
 
 from __future__ import annotations
@@ -95,8 +97,10 @@ class VenueConnection:
         self.make_provider = provider
         self.clock = Clock(venue.clock_rate)
         self.series = {instrument.venue_symbol: Series(instrument) for instrument in instruments}
-        self.connected = False
+        self.connected = self.listening = False
         self.heard_at = 0.0
+        self.heard_until: float | None = None  # by the venue's clock
+        self.owed: set[tuple[str, Timeframe, int]] = set()  # bars that were asked for and have not come
         self.counts: Counter[str] = Counter()
         self.error = ""
         self._said: set[str] = set()
@@ -131,14 +135,16 @@ class VenueConnection:
 
     async def _session(self, provider: Provider) -> None:
         self.clock.set(await provider.server_time())
+        self.listening = False
         listening = int(self.clock.now())
         for series in self.series.values():
-            series.aggregator.connected(listening + 1)
+            series.aggregator.begin(listening)
             series.book.reset()
             await sync_to_async(self._seed)(series, listening)
         self.provider = provider
         self._start(self._keep_clock(provider))
-        self._start(self._backfill(await sync_to_async(self._holes)(listening)))
+        heard_until, self.heard_until = self.heard_until, None
+        self._start(self._backfill(await sync_to_async(self._holes)(listening, heard_until)))
         for series in self.series.values():
             if series.instrument.has_ticks:
                 self._resync_book(series)
@@ -170,7 +176,7 @@ class VenueConnection:
             except ProviderError as error:
                 logger.warning("%s: no time: %s", self.venue.code, error)
 
-    def _holes(self, now: int) -> list[tuple[Series, Timeframe, int]]:
+    def _holes(self, now: int, heard_until: float | None) -> list[tuple[Series, Timeframe, int]]:
         """What is missing since the last stored bar of each series, looked up before live bars come and hide it.
 
         The shortest bars of all instruments come first: strategies and charts wait for them.
@@ -180,7 +186,10 @@ class VenueConnection:
             for timeframe in series.timeframes:
                 newest = BarStore().last_time(series.instrument.pk, timeframe.name)
                 oldest = timeframe.floor(now) - FIRST_HISTORY * timeframe.seconds
-                start = oldest if newest is None else max(newest + timeframe.seconds, oldest)
+                doubtful = [at for symbol, tf, at in self.owed if self.series[symbol] is series and tf == timeframe]
+                if heard_until is not None:
+                    doubtful.append(timeframe.floor(int(heard_until)))
+                start = oldest if newest is None else max(min([newest + timeframe.seconds, *doubtful]), oldest)
                 if start < timeframe.floor(now):
                     holes.append((series, timeframe, start))
         return sorted(holes, key=lambda hole: hole[1])
@@ -194,15 +203,17 @@ class VenueConnection:
                     await asyncio.sleep(0.05)
 
     async def _fetch(self, series: Series, timeframe: Timeframe, start: int, end: int, *, history: bool = False) -> list[Bar]:
+        symbol = series.instrument.venue_symbol
         for attempt in range(5):
             try:
-                bars = await self.provider.bars(series.instrument.venue_symbol, timeframe.name, start=start, end=end)
+                bars = await self.provider.bars(symbol, timeframe.name, start=start, end=end)
             except ProviderError as error:
                 logger.warning("%s %s: %s", series.ref, timeframe, error)
                 await asyncio.sleep(2**attempt)
                 continue
             for bar in bars:
                 self.recorder.candle(series.instrument.pk, timeframe.name, bar, history=history)
+                self.owed.discard((symbol, timeframe, bar.time))
             return bars
         return []
 
@@ -210,6 +221,7 @@ class VenueConnection:
 
     def heard(self, raw: Any, said: Message | Exception) -> None:
         self.heard_at = time.time()
+        self.heard_until = self.clock.now()
         if isinstance(said, Exception):
             self._refuse(raw, said)
             return
@@ -217,11 +229,16 @@ class VenueConnection:
         if series is None:
             self._refuse(raw, Malformed("symbol", f"nobody asked for {said.symbol}"))
             return
+        if not self.listening:
+            self._listens(said)
         series.heard_at = self.heard_at
         match said:
             case Trade():
                 self.counts["trade"] += 1
+                repeated = series.aggregator.counts["duplicate"]
                 self._take(series, series.aggregator.add(said))
+                if series.aggregator.counts["duplicate"] > repeated:
+                    return
                 self.recorder.trade(series.instrument.pk, said)
                 if said.time_ms >= series.time_ms:
                     series.price, series.time_ms = said.price, said.time_ms
@@ -240,6 +257,13 @@ class VenueConnection:
                     series.time_ms = int(min(self.clock.now(), said.bar.time + series.base.seconds) * 1000)
                     series.dirty = series.dirty_latest = True
 
+    def _listens(self, said: Message) -> None:
+        """The first message proves that the subscription holds, for all series: what was traded before it went unheard."""
+        self.listening = True
+        at = int(max(self.clock.now(), getattr(said, "time_ms", 0) / 1000)) + 1
+        for series in self.series.values():
+            series.aggregator.connected(at)
+
     def _refuse(self, raw: Any, error: Exception) -> None:
         reason = error.reason if isinstance(error, Malformed) else "unknown"
         self.counts[f"refused_{reason}"] += 1
@@ -252,6 +276,7 @@ class VenueConnection:
             if complete:
                 self.recorder.candle(series.instrument.pk, timeframe, bar)
             else:
+                self.owed.add((series.instrument.venue_symbol, Timeframe.of(timeframe), bar.time))
                 self._start(self._ask(series, Timeframe.of(timeframe), bar.time))
 
     async def _ask(self, series: Series, timeframe: Timeframe, opened: int) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import psycopg
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 
 from clusterx.live import publish as live
 from marketdata.bars import Bar
@@ -24,16 +25,11 @@ from marketdata.signals import bar_closed
 from marketdata.stream import recorder as recording
 from marketdata.stream.recorder import Recorder
 from tests.factories import InstrumentFactory
+from tests.marketdata.outside import Outside
+from tests.marketdata.venue.clients import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OPENED = 1_790_000_400
-
-
-async def until(condition: Callable[[], Any], *, seconds: float = 10) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (found := condition()):
-            await asyncio.sleep(0.01)
-    return found
 
 
 def bar(minute: int, close: float = 100.0) -> Bar:
@@ -44,29 +40,17 @@ def trade(number: int, price: float = 100.0) -> Trade:
     return Trade("BTCUSDT", number, OPENED * 1000 + number, price, Decimal(1), 1)
 
 
-class Outside:
-    """A connection of our own: it sees what is committed and nothing else."""
+def minutes(outside: Outside) -> list[int]:
+    times = outside.rows("select extract(epoch from time)::bigint from marketdata_candle order by time")
+    return [(time - OPENED) // 60 for (time,) in times]
 
-    def __init__(self) -> None:
-        self.raw = psycopg.connect(**self.address(), autocommit=True)
 
-    @staticmethod
-    def address() -> dict[str, Any]:
-        wanted = ("dbname", "user", "password", "host", "port")
-        return {name: value for name, value in connection.get_connection_params().items() if name in wanted}
+def trades(outside: Outside) -> list[int]:
+    return [number for (number,) in outside.rows("select trade_id from marketdata_trade order by trade_id")]
 
-    def rows(self, query: str) -> list[Any]:
-        return [row[0] for row in self.raw.execute(query).fetchall()]
 
-    def minutes(self) -> list[int]:
-        times = self.rows("select extract(epoch from time)::bigint from marketdata_candle order by time")
-        return [(time - OPENED) // 60 for time in times]
-
-    def trades(self) -> list[int]:
-        return self.rows("select trade_id from marketdata_trade order by trade_id")
-
-    def waiting(self) -> bool:
-        return bool(self.rows("select 1 from pg_locks where not granted and relation = 'marketdata_candle'::regclass"))
+def waiting(outside: Outside) -> bool:
+    return bool(outside.rows("select 1 from pg_locks where not granted and relation = 'marketdata_candle'::regclass"))
 
 
 class Database:
@@ -109,12 +93,8 @@ class Heard:
 
 @pytest.fixture
 def outside(transactional_db: None) -> Iterator[Outside]:
-    made = Outside()
-    yield made
-    made.raw.close()
-    if recording._raw is not None:
-        recording._raw.close()
-        recording._raw = None
+    with Outside() as made:
+        yield made
 
 
 @pytest.fixture
@@ -155,7 +135,7 @@ async def test_a_closed_bar_is_published_once_it_is_committed_and_ticks_do_not_w
     with outside.raw.transaction():
         outside.raw.execute("lock table marketdata_candle in share mode")
         recorder.candle(instrument.pk, "1m", bar(0))
-        await until(outside.waiting)
+        await until(partial(waiting, outside))
         for price in (101.0, 102.0):
             recorder.say(f"quotes/{instrument.ref}", {"price": price})
             recorder.trade(instrument.pk, trade(int(price), price))
@@ -164,7 +144,7 @@ async def test_a_closed_bar_is_published_once_it_is_committed_and_ticks_do_not_w
         assert [one[0][1] for one in heard.of("trades")] == [101.0, 102.0]
     (closed,) = await until(lambda: heard.of("closed"))
     assert closed == bar(0).row
-    assert outside.minutes() == [0]
+    assert minutes(outside) == [0]
 
 
 async def test_of_a_forming_bar_only_the_newest_is_sent(recorder: Recorder, instrument: Instrument, heard: Heard) -> None:
@@ -194,14 +174,14 @@ async def test_while_the_database_is_away_candles_are_kept_and_trades_bounded_an
             await until(lambda: recorder._pause)  # batches that failed and what came later are mixed
     recorder.say(f"quotes/{instrument.ref}", {"price": 7.0})
     await until(lambda: 7.0 in heard.of("price"))
-    assert outside.minutes() == [0]
+    assert minutes(outside) == [0]
     assert len(heard.of("closed")) == 1
     assert recorder.counts["trades_not_stored"] == 2
     database.away = False
-    await until(lambda: len(outside.minutes()) == 8)
+    await until(lambda: len(minutes(outside)) == 8)
     await until(lambda: len(heard.of("closed")) == 8)
     assert [row[0] for row in heard.of("closed")] == [bar(minute).time for minute in range(8)]
-    assert outside.trades() == [0, 1, 2, 3, 4, 5]
+    assert trades(outside) == [0, 1, 2, 3, 4, 5]
     assert {one["d"]["revision"] for one in heard.said if "closed" in one["d"]} == {0}
     for minute in range(8):
         recorder.candle(instrument.pk, "1m", bar(minute))
@@ -233,7 +213,7 @@ async def test_while_redis_is_away_no_candle_is_lost_or_late(
     for minute in range(3):
         recorder.candle(instrument.pk, "1m", bar(minute))
         recorder.say(f"quotes/{instrument.ref}", {"price": 1.0})
-        await until(lambda minute=minute: minute in outside.minutes(), seconds=2)
+        await until(lambda minute=minute: minute in minutes(outside), seconds=2)
 
 
 async def test_ending_writes_what_has_gathered_even_when_the_database_has_just_come_back(
@@ -254,7 +234,7 @@ async def test_ending_writes_what_has_gathered_even_when_the_database_has_just_c
     await asyncio.wait_for(running, 5)
     if live._async_client is not None:
         await live._async_client.aclose()
-    assert outside.minutes() == [0, 1]
+    assert minutes(outside) == [0, 1]
 
 
 async def test_a_row_that_the_database_refuses_holds_up_no_other(
@@ -266,8 +246,8 @@ async def test_a_row_that_the_database_refuses_holds_up_no_other(
     recorder.trade(instrument.pk, trade(2))
     recorder.candle(instrument.pk, "1m", bar(3))
     await until(lambda: len(heard.of("closed")) == 2)
-    await until(lambda: outside.trades() == [2])
-    assert outside.minutes() == [0, 3]
+    await until(lambda: trades(outside) == [2])
+    assert minutes(outside) == [0, 3]
     assert recorder.counts["rows_refused"] == 2
     assert len([record for record in caplog.records if "refused" in record.getMessage()]) == 2
 
@@ -286,7 +266,7 @@ async def test_slow_receivers_hold_up_no_candle_and_ending_waits_for_them(
     bar_closed.connect(receive)
     for minute in range(3):
         recorder.candle(instrument.pk, "1m", bar(minute))
-        await until(lambda minute=minute: minute in outside.minutes())
+        await until(lambda minute=minute: minute in minutes(outside))
     assert told == []
     recorder.end()
     go_on.set()
@@ -299,7 +279,7 @@ async def test_receivers_hear_of_a_bar_that_is_committed_and_not_of_history(
     seen: list[tuple[int, list[int]]] = []
 
     def receive(*, time: int, **_: Any) -> None:
-        seen.append((time, outside.minutes()))
+        seen.append((time, minutes(outside)))
 
     bar_closed.connect(receive)
     recorder.candle(instrument.pk, "1m", bar(0), history=True)
