@@ -1,0 +1,89 @@
+"""The life of one run: shed what the zygote had, take on the limits and the filter, then run the user's code once.
+
+Everything before ``armed`` is ours and runs before a line of the user's file is read. If any of it fails the process
+ends with status 111 and the host reports that there was no boundary.
+"""
+
+import contextlib
+import faulthandler
+import fcntl
+import gc
+import io
+import json
+import mmap
+import os
+import resource
+import signal
+import sys
+from typing import Any, Final
+
+import numpy as np
+
+from marketdata.bars import Bars
+from strategies.sandbox.inside import seccomp, wire
+from strategies.sandbox.inside.runner import Job, answer
+
+STANDARD: Final = {"printed": 1, "trace": 3, "result": 4, "task": 5, "bars": 6, "input": 7, "status": 8}
+ALSO_STANDARD_ERROR: Final = 2
+MAP_POPULATE: Final = 0x8000
+
+
+def run(request: dict[str, Any], descriptors: dict[str, int]) -> int:
+    """Returns only if the host did not kill the process at its answer."""
+    settle(descriptors)
+    limit(request["limits"])
+    task = json.loads(mapped(STANDARD["task"])[:])
+    bars = read_bars(STANDARD["bars"]) if "bars" in descriptors else None
+    raw = io.FileIO(STANDARD["printed"], "wb", closefd=False)
+    sys.stdout = sys.stderr = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+    sys.stdin = None  # type: ignore[assignment]
+    faulthandler.enable(file=STANDARD["trace"], all_threads=False)
+    for number in (signal.SIGSYS, signal.SIGXCPU):
+        faulthandler.register(number, file=STANDARD["trace"], all_threads=False, chain=True)
+    seccomp.install(seccomp.compile_filter(seccomp.child_rules(os.getpid()), seccomp.machine()))
+    os.write(STANDARD["status"], b"A")
+    os.close(STANDARD["status"])
+    # armed: what follows may be anybody's code
+    job = Job(kind=request["kind"], task=task, bars=bars, input=STANDARD["input"], result=STANDARD["result"])
+    wire.write(STANDARD["result"], answer(job))
+    return 0
+
+
+def settle(descriptors: dict[str, int]) -> None:
+    """Only the descriptors of this run, at the numbers of ``STANDARD``."""
+    high = {name: fcntl.fcntl(descriptor, fcntl.F_DUPFD, 100) for name, descriptor in descriptors.items()}
+    for name, descriptor in high.items():
+        os.dup2(descriptor, STANDARD[name], inheritable=False)
+    os.dup2(high["printed"], ALSO_STANDARD_ERROR, inheritable=False)
+    for number in (0, *(number for name, number in STANDARD.items() if name not in descriptors)):
+        with contextlib.suppress(OSError):
+            os.close(number)
+    os.closerange(max(STANDARD.values()) + 1, 1 << 20)
+
+
+def limit(limits: dict[str, int | None]) -> None:
+    """``address_space`` bytes in all, ``cpu`` seconds or None; nothing can be written, no process made, no core left."""
+    for what, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 64),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_AS, limits["address_space"]),
+        (resource.RLIMIT_CPU, limits["cpu"]),
+    ):
+        if value is not None:
+            # One second between the signal that says where it was and the one that ends it.
+            resource.setrlimit(what, (value, value + 1 if what == resource.RLIMIT_CPU else value))
+    gc.enable()
+
+
+def mapped(descriptor: int) -> mmap.mmap:
+    return mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE | MAP_POPULATE, prot=mmap.PROT_READ)
+
+
+def read_bars(descriptor: int) -> Bars:
+    """Read-only views of the sealed memory: six columns of one length."""
+    table = np.frombuffer(mapped(descriptor) if os.fstat(descriptor).st_size else b"", np.int64).reshape(6, -1)
+    return Bars(table[0], *(column.view(np.float64) for column in table[1:]))
