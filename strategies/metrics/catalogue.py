@@ -70,9 +70,8 @@ CATALOGUE: Final[tuple[Metric, ...]] = (
     Metric("sharpe", "Sharpe ratio", "Reward for risk", "number", 2, "days", "higher",
            "mean of (daily return − riskless) ÷ daily volatility × √days per year", annualised=True, interval=True),
     Metric("probabilistic_sharpe", "Probabilistic Sharpe ratio", "Reward for risk", "fraction", 1, "days", "higher",
-           "probability that the true Sharpe ratio is above that of riskless money: Φ((SR − SR₀) × √(days − 1) ÷ √(1 − "
-           "skew × SR + (kurtosis + 2) ÷ 4 × SR²)), SR = mean daily return ÷ daily volatility, SR₀ = riskless ÷ daily "
-           "volatility"),
+           "probability that the true Sharpe ratio is above 0: Φ(SR × √(days − 1) ÷ √(1 − γ₃ × SR + (γ₄ − 1) ÷ 4 × SR²)), "
+           "SR being the mean of (daily return − riskless) ÷ daily volatility, γ₃ and γ₄ skew and kurtosis with divisor days"),
     Metric("sortino", "Sortino ratio", "Reward for risk", "number", 2, "days", "higher",
            "mean of (daily return − riskless) ÷ √mean of min(daily return − riskless, 0)² × √days per year",
            annualised=True, interval=True),

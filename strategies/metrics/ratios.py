@@ -7,7 +7,7 @@ sources differ the choice is that of empyrical.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erf, isfinite, sqrt
+from math import erf, sqrt
 
 import numpy as np
 
@@ -91,19 +91,22 @@ def ulcer_index(equity: Floats, start: float) -> float:
     return sqrt(float(np.square(equity / peaks - 1).mean()))
 
 
-def probabilistic_sharpe(returns: Floats, threshold: float = 0.0) -> float | None:
-    """Probability that the true Sharpe ratio of a day is above ``threshold`` (Bailey and López de Prado 2012).
+def probabilistic_sharpe(returns: Floats, risk_free: float = 0.0) -> float | None:
+    """Probability that the true Sharpe ratio is above 0 (Bailey and López de Prado 2012). None if alike or fewer than 4.
 
-    Φ((SR − SR*) √(m − 1) / √(1 − skew × SR + (kurtosis + 2) / 4 × SR²)), SR of a day, kurtosis in excess of 3.
+    Φ(SR √(m − 1) / √(1 − γ₃ SR + (γ₄ − 1) / 4 SR²)) with SR of a day and the sample's own moments, γ₄ = 3 for a normal
+    law.
     """
-    lean, tails, ratio = skew(returns), kurtosis(returns), sharpe(returns, 1.0) if returns.size > 1 else None
-    if lean is None or tails is None or ratio is None:
+    ratio = sharpe(returns, 1.0, risk_free) if returns.size >= 4 else None
+    if ratio is None:
         return None
-    variance = 1 - lean * ratio + (tails + 2) / 4 * ratio * ratio
+    squares = np.square(returns - returns.mean())
+    second = float(squares.mean())
+    third, fourth = float((squares * (returns - returns.mean())).mean()), float(np.square(squares).mean())
+    variance = 1 - third / (second * sqrt(second)) * ratio + (fourth / second**2 - 1) / 4 * ratio * ratio
     if variance <= 0:
         return None
-    score = (ratio - threshold) * sqrt(returns.size - 1) / sqrt(variance)
-    return 0.5 * (1 + erf(score / sqrt(2))) if isfinite(score) else None
+    return 0.5 * (1 + erf(ratio * sqrt(returns.size - 1) / sqrt(2 * variance)))
 
 
 def compare(returns: Floats, benchmark: Floats, per_year: float, risk_free: float = 0.0) -> Comparison:

@@ -71,7 +71,7 @@ def risk(numbers: Numbers, sampled: Days, riskless: float, start: float, falls: 
     for key, least, value in (
         ("skew", 3, ratios.skew(returns)),
         ("kurtosis", 4, ratios.kurtosis(returns)),
-        ("probabilistic_sharpe", 4, ratios.probabilistic_sharpe(returns, riskless_sharpe(returns, riskless))),
+        ("probabilistic_sharpe", 4, ratios.probabilistic_sharpe(returns, riskless)),
     ):
         numbers.put(key, value, "too-short" if returns.size < least else "no-variation")
 
@@ -85,12 +85,6 @@ def risk(numbers: Numbers, sampled: Days, riskless: float, start: float, falls: 
         numbers.lack(numbers.missing["annual_return"], "calmar")
     else:
         numbers.put("calmar", yearly / -deepest.depth if deepest else None, "no-drawdown")
-
-
-def riskless_sharpe(returns: Floats, riskless: float) -> float:
-    """The Sharpe ratio of a day that a riskless return at this deviation would show: what skill must beat."""
-    spread = ratios.deviation(returns) if returns.size > 1 else 0.0
-    return riskless / spread if spread else 0.0
 
 
 def trades(numbers: Numbers, closed: trading.Closed, open_trades: int) -> None:
