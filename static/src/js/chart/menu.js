@@ -5,6 +5,7 @@ import { price } from "../numbers.js";
 import { toast } from "../toast.js";
 import { say } from "../words.js";
 import { Indicators } from "./indicators.js";
+import { digits } from "./points.js";
 
 const REMEMBERED = "chart.indicators";
 
@@ -175,5 +176,3 @@ function values(spec) {
   const inside = spec.slice(spec.indexOf("(") + 1, -1);
   return spec.includes("(") ? inside.split(",").map((one) => one.split("=").pop().trim()) : [];
 }
-
-const digits = (value) => Math.max(0, Math.min(8, 4 - Math.floor(Math.log10(Math.abs(value) || 1))) - 1);

@@ -42,6 +42,9 @@ export function shifted(points, bars, rows, seconds) {
   return points.map((one) => ({ ...one, time: ahead(rows, one.time, bars, seconds) }));
 }
 
+/** Decimals with which an indicator's value is written among words: four significant digits. */
+export const digits = (value) => Math.max(0, Math.min(8, 4 - Math.floor(Math.log10(Math.abs(value) || 1))) - 1);
+
 /** Four significant digits of the largest value. */
 export function decimalsFor(values) {
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value ?? 0)), 1e-9);

@@ -17,6 +17,7 @@ export class ChartView {
   #feed = null;
   #cursor = null; // index of the bar the keyboard stands on
   #ahead = 0; // bars that lines reach beyond the newest
+  #wanted = null; // logical range that was set and is not drawn yet
 
   constructor(container, { instrument, stream }) {
     this.instrument = instrument;
@@ -47,6 +48,11 @@ export class ChartView {
   /** Bars that are drawn, oldest first; the last may be forming. */
   get rows() {
     return this.#feed?.rows ?? [];
+  }
+
+  /** Opening time of the bar that is not closed yet, or null. */
+  get formingTime() {
+    return this.#feed?.formingTime ?? null;
   }
 
   get timeframe() {
@@ -108,12 +114,12 @@ export class ChartView {
     if (live || !range) {
       const shown = range && bars >= 10 && bars <= WIDEST ? bars : Math.min(this.#window(), Math.max(this.rows.length, 30));
       const end = this.rows.length - 1;
-      scale.setVisibleLogicalRange({ from: end - shown, to: end + this.#room });
+      this.#setRange({ from: end - shown, to: end + this.#room });
       return;
     }
     if (bars > WIDEST || bars < 10) {
       const end = Math.max(indexOf(this.rows, range.to), this.#window());
-      scale.setVisibleLogicalRange({ from: end - this.#window(), to: end });
+      this.#setRange({ from: end - this.#window(), to: end });
     }
   }
 
@@ -138,13 +144,24 @@ export class ChartView {
 
   /** Do something that must not move what is in view. */
   keepingRange(work) {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const range = this.#range;
     work();
-    if (range) this.chart.timeScale().setVisibleLogicalRange(range);
+    if (range) this.#setRange(range);
+  }
+
+  // The library takes a range over with its next frame, and until then tells the old one.
+  get #range() {
+    return this.#wanted ?? this.chart.timeScale().getVisibleLogicalRange();
+  }
+
+  #setRange(range) {
+    this.#wanted = range;
+    this.chart.timeScale().setVisibleLogicalRange(range);
+    requestAnimationFrame(() => this.#wanted === range && (this.#wanted = null));
   }
 
   #atNewest() {
-    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const range = this.#range;
     return !range || range.to >= this.rows.length - 2;
   }
 
@@ -154,32 +171,31 @@ export class ChartView {
   }
 
   #redraw({ keepRange = false } = {}) {
-    const range = keepRange ? this.chart.timeScale().getVisibleLogicalRange() : null;
+    const range = keepRange ? this.#range : null;
     if (!keepRange) this.#emit("clear");
     this.candles.setData(this.rows.map(candle));
     this.volume.setData(this.rows.map((row) => this.#volumeBar(row)));
-    if (range) this.chart.timeScale().setVisibleLogicalRange(range);
+    if (range) this.#setRange(range);
     if (this.rows.length) this.#emit("state", "ready");
     this.#emit("reset");
   }
 
   #prepended(count) {
-    const scale = this.chart.timeScale();
-    const before = scale.getVisibleLogicalRange();
+    const before = this.#range;
     this.candles.setData(this.rows.map(candle));
     this.volume.setData(this.rows.map((row) => this.#volumeBar(row)));
     if (this.#cursor !== null) this.#cursor += count;
     this.#emit("prepended", count);
-    if (before) scale.setVisibleLogicalRange({ from: before.from + count, to: before.to + count });
+    if (before) this.#setRange({ from: before.from + count, to: before.to + count });
   }
 
   #draw(row, how) {
     if (how === "insert") this.#redraw({ keepRange: true });
     else {
-      const range = how === "append" && this.#ahead && this.#atNewest() ? this.chart.timeScale().getVisibleLogicalRange() : null;
+      const range = how === "append" && this.#ahead && this.#atNewest() ? this.#range : null;
       this.candles.update(candle(row), how === "amend");
       this.volume.update(this.#volumeBar(row), how === "amend");
-      if (range) this.chart.timeScale().setVisibleLogicalRange({ from: range.from + 1, to: range.to + 1 });
+      if (range) this.#setRange({ from: range.from + 1, to: range.to + 1 });
     }
     if (this.rows.length === 1) this.#emit("state", "ready");
     this.#emit("bar", row, how);
@@ -204,14 +220,14 @@ export class ChartView {
   /** Move the crosshair by `step` bars, from the newest one in view; returns the bar it stands on. */
   moveCursor(step) {
     if (!this.rows.length) return null;
-    const range = this.chart.timeScale().getVisibleLogicalRange();
+    const range = this.#range;
     const start = this.#cursor ?? Math.min(this.rows.length - 1, Math.floor(range?.to ?? Infinity)) - step;
     this.#cursor = Math.max(0, Math.min(this.rows.length - 1, start + step));
     const row = this.rows[this.#cursor];
     this.chart.setCrosshairPosition(row[4], row[0], this.candles);
     if (range && (this.#cursor < range.from || this.#cursor > range.to)) {
       const width = range.to - range.from;
-      this.chart.timeScale().setVisibleLogicalRange({ from: this.#cursor - width / 2, to: this.#cursor + width / 2 });
+      this.#setRange({ from: this.#cursor - width / 2, to: this.#cursor + width / 2 });
     }
     this.#emit("hover", row, this.#cursor);
     return row;
@@ -224,9 +240,8 @@ export class ChartView {
   }
 
   toNewest() {
-    const scale = this.chart.timeScale();
-    const range = scale.getVisibleLogicalRange();
+    const range = this.#range;
     const to = this.rows.length - 1 + this.#room;
-    if (range && this.rows.length) scale.setVisibleLogicalRange({ from: to - (range.to - range.from), to });
+    if (range && this.rows.length) this.#setRange({ from: to - (range.to - range.from), to });
   }
 }

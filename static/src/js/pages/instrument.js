@@ -4,6 +4,7 @@ import "../shell.js";
 import { Legend } from "../chart/legend.js";
 import { Markers } from "../chart/markers.js";
 import { IndicatorMenu } from "../chart/menu.js";
+import { BarTable } from "../chart/table.js";
 import { ChartView } from "../chart/view.js";
 import { Depth } from "../depth.js";
 import { element, pageData } from "../elements.js";
@@ -24,6 +25,7 @@ const narrowed = data.deployment ? `&deployment=${encodeURIComponent(data.deploy
 const markers = new Markers(view, { stream, fills: signedIn ? narrowed : null });
 new Legend(document.getElementById("legend"), view, { extra: (row) => markers.on(row) });
 const menu = new IndicatorMenu(view);
+new BarTable(document.getElementById("chart-table"), document.getElementById("show-table"), view, menu.indicators);
 document.getElementById("chart-zone").textContent = zone;
 Object.assign(window, { clusterx: { view, markers, menu } }); // for tests in a browser and for the curious
 
