@@ -32,10 +32,10 @@ export class BarFeed {
     return this.#abort.signal;
   }
 
-  /** Ask for the newest bars, `seconds` back at least, as far as 5,000 bars reach. */
-  async load(seconds = 0) {
+  /** Ask for the newest bars, `seconds` back and `least` at least, as far as 5,000 bars reach. */
+  async load(seconds = 0, least = FIRST) {
     const span = Math.ceil(seconds / SECONDS[this.timeframe]) + 50;
-    const answer = await this.#ask({ limit: Math.min(AT_MOST, Math.max(FIRST, span)) });
+    const answer = await this.#ask({ limit: Math.min(AT_MOST, Math.max(least, span)) });
     this.#take(answer);
     this.listener.reset();
     this.#end = this.stream.subscribe(`candles/${this.ref}/${this.timeframe}`, (message) => this.#hear(message));
