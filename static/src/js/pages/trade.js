@@ -77,7 +77,10 @@ function tell(event) {
 
 let connected = false;
 stream.subscribe(`account/${data.account}`, ({ type, data: news }) => {
-  if (type === "error") return;
+  if (type === "error") {
+    if (connected) location.reload(); // signed out elsewhere: the socket was closed, and came back as nobody
+    return;
+  }
   if (type === "snapshot") {
     showAccount(news);
     if (connected) refresh(); // news may have passed while the connection was away
