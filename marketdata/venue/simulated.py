@@ -21,7 +21,7 @@ import orjson
 from marketdata.bars import Bars
 from marketdata.timeframes import Timeframe
 from marketdata.venue.derived import Derived
-from marketdata.venue.flow import MINUTE, PAIRS, STEP, Pair, draw_history, step
+from marketdata.venue.flow import MINUTE, PAIRS, STEP, Mood, Pair, draw_history, step
 from marketdata.venue.market import CatchingUp, Emit, Market, Now, State, Symbol
 from marketdata.venue.matching import Happened
 
@@ -54,6 +54,8 @@ class SimulatedMarket(Market):
             start = max(start, min(start + UNSAVED * speed, now()))
         self.pairs = {pair[0].name: Pair(*pair) for pair in PAIRS}
         self.symbols = {name: pair.symbol for name, pair in self.pairs.items()}
+        self.mood = Mood()
+        self.mood.variance = kept.get("variance", 1.0)
         draw_history(self.pairs.values(), self.seed, self.began, self.drawn)
         if kept:
             self._load_minutes()
@@ -93,7 +95,7 @@ class SimulatedMarket(Market):
     def _restore(self, pair: Pair, kept: dict[str, Any], leap: int) -> None:
         if not kept:
             return
-        pair.fair, pair.variance = kept["fair"], kept["variance"]
+        pair.fair, pair.own.variance = kept["fair"], kept["variance"]
         pair.trade_id, pair.update = kept["trade"] + leap - 1, kept["update"] + leap
         if kept["minute"] == pair.open_minute:  # else it was closed after the state was written
             pair.forming = kept["forming"]
@@ -102,9 +104,10 @@ class SimulatedMarket(Market):
         self.state.write(
             {
                 "began": self.began, "drawn": self.drawn, "seed": self.seed, "time": self.at, "clean": clean,
+                "variance": self.mood.variance,
                 "pairs": {
                     name: {
-                        "fair": pair.fair, "variance": pair.variance, "trade": pair.trade_id, "update": pair.update,
+                        "fair": pair.fair, "variance": pair.own.variance, "trade": pair.trade_id, "update": pair.update,
                         "minute": pair.open_minute, "forming": pair.forming,
                     }
                     for name, pair in self.pairs.items()
@@ -153,7 +156,7 @@ class SimulatedMarket(Market):
 
     def step(self) -> list[tuple[Pair, Happened]]:
         """One round of orders in every pair; the trades in order."""
-        return step(self.pairs.values(), self.random)
+        return step(self.pairs.values(), self.mood, self.random)
 
     def _end_minutes(self, until: float) -> None:
         """Close and keep every minute that has ended by ``until``."""
@@ -161,6 +164,7 @@ class SimulatedMarket(Market):
         opened = next(iter(self.pairs.values())).open_minute
         while opened + MINUTE <= until:
             lines.append(orjson.dumps([opened, {name: pair.end_minute() for name, pair in self.pairs.items()}]))
+            self.mood.end_minute()
             opened += MINUTE
         if lines and self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)

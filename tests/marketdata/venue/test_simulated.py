@@ -90,7 +90,7 @@ def test_the_same_seed_and_clock_publish_the_same_messages():
 
 
 def test_published_trades_make_the_bars_that_are_answered_later():
-    played = Played(Clock(START + 0.0)).play(60)
+    played = Played(Clock(START + 0.0)).play(63)  # ten minutes of the venue's, and half of one that runs
     for symbol in ("BTCUSDT", "XRPUSDT"):
         trades = played.of(f"{symbol.lower()}@trade")
         assert [trade["t"] for trade in trades] == list(range(1, len(trades) + 1))
@@ -141,7 +141,7 @@ def test_the_spread_widens_and_trades_come_faster_when_it_is_wild():
         pair = played.market.pairs["BTCUSDT"]
         spreads = []
         for _ in range(300):
-            pair.variance = variance
+            pair.own.variance = played.market.mood.variance = variance
             played.play(0.1)
             bid, ask = pair.engine.best_bid(), pair.engine.best_ask()
             if bid is not None and ask is not None:
@@ -151,6 +151,28 @@ def test_the_spread_widens_and_trades_come_faster_when_it_is_wild():
     calm, wild = spread_and_trades(0.3), spread_and_trades(20.0)
     assert wild[0] > 2 * calm[0]
     assert wild[1] > 2 * calm[1]
+
+
+def test_live_minutes_have_the_volumes_and_moves_of_the_drawn_past():
+    drawn, traded, moved = [], [], []
+    for seed in (1, 2, 3):
+        market = SimulatedMarket(seed=seed, now=Clock(START), lead=0)
+        drawn += [pair.history.volume / pair.typical for pair in market.pairs.values()]
+        began = market.at
+        while market.at < began + 60 * 60:
+            market.at += 0.5
+            market._end_minutes(market.at)
+            market.step()
+        for pair in market.pairs.values():
+            live = pair.minutes(int(began) + 300, int(began) + 3600)  # the book is filled in the first minutes
+            traded.append(live.volume / pair.typical)
+            returns = np.diff(np.log(live.close))
+            past = np.diff(np.log(pair.history.close))
+            moved.append(np.percentile(np.abs(returns), 75) / np.percentile(np.abs(past), 75))
+    shares = [10, 25, 50, 75, 90]
+    ratio = np.percentile(np.concatenate(traded), shares) / np.percentile(np.concatenate(drawn), shares)
+    assert ratio == pytest.approx(np.ones(5), abs=0.3)
+    assert np.median(moved) == pytest.approx(1, abs=0.3)
 
 
 def test_pairs_move_together():
