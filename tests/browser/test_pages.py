@@ -19,6 +19,16 @@ def ref(stack: Stack) -> str:
     ][0]
 
 
+@pytest.fixture(scope="module")
+def moving(stack: Stack) -> tuple[str, str]:
+    """The instrument with the longest history, and its shortest bars."""
+    return stack.query(
+        "select i.ref, i.base_timeframe from marketdata_candle c join marketdata_instrument i on i.id = c.instrument_id"
+        " join marketdata_venue v on v.id = i.venue_id where v.is_enabled and v.mode <> 'sample'"
+        " group by 1, 2 order by count(*) desc limit 1"
+    )[0]  # type: ignore[return-value]
+
+
 def sideways(visitor: Visitor) -> int:
     return visitor.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
@@ -63,6 +73,50 @@ def test_the_timeframe_and_an_indicator_can_be_chosen(visitor: Visitor, ref: str
     page.locator("#indicator-list button", has_text="Relative strength index").click()
     page.locator("dialog[open] .dialog-foot button.primary").click()
     expect(page.locator("[data-spec^='rsi'] .chip-values")).to_have_text(re.compile(r"\d"), timeout=20_000)
+    assert visitor.wrong == []
+
+
+def test_indicators_follow_the_forming_bar_by_the_stream_until_they_are_taken_off(visitor: Visitor, moving: tuple[str, str]):
+    page = visitor.page
+    page.add_init_script("""
+        localStorage.setItem('chart.indicators', '["sma(2)", "ichimoku(3,5,8,4)"]');
+        window.said = []; window.asked = [];
+        const send = WebSocket.prototype.send, ask = window.fetch;
+        WebSocket.prototype.send = function (text) { said.push(text); return send.call(this, text); };
+        window.fetch = (...all) => { asked.push(String(all[0])); return ask(...all); };
+    """)
+    ref, timeframe = moving
+    visitor.open(f"/markets/{ref}/?timeframe={timeframe}")
+    newest = "clusterx.menu.indicators.at(clusterx.view.rows.at(-1)?.[0])[0]?.values[0]?.value"
+    page.wait_for_function(f"() => window.clusterx?.view.formingTime && {newest} !== undefined", timeout=30_000)
+    page.wait_for_function("() => window.clusterx.menu.indicators.list.every((one) => one.answer)")
+    asked = page.evaluate("asked.length")
+    before = page.evaluate(newest)
+    page.wait_for_function(f"(old) => {newest} !== undefined && {newest} !== old", arg=before, timeout=30_000)
+    # The mean of two closes: of the bar that forms and of the one before.
+    page.wait_for_function(
+        f"() => {{ const [a, b] = clusterx.view.rows.slice(-2); return Math.abs({newest} - (a[4] + b[4]) / 2) < 1e-6; }}",
+        timeout=30_000,
+    )
+    assert [url for url in page.evaluate("asked")[asked:] if "/indicators/" in url] == []
+    # The cloud reaches beyond the newest bar: there are times on the axis that no bar has yet.
+    page.wait_for_function("""() => {
+        const rows = clusterx.view.rows, newest = rows.at(-1)[0], step = newest - rows.at(-2)[0];
+        return clusterx.view.chart.timeScale().timeToCoordinate(newest + 4 * step) !== null;
+    }""")
+
+    page.get_by_role("button", name="Table").click()
+    first = page.locator("#chart-table tbody tr").first
+    expect(first).to_contain_text("forming")
+    expect(first.locator("td").nth(6)).to_have_text(re.compile(r"^[\d,]+\.\d+$"))
+    assert sideways(visitor) <= 0
+    page.keyboard.press("Escape")
+
+    page.locator("[data-spec='sma(2)'] .chip-close").click()
+    page.wait_for_function(
+        "(channel) => said.some((text) => text.includes('unsubscribe') && text.includes(channel))",
+        arg=f"indicators/{ref}/{timeframe}/sma(2)",
+    )
     assert visitor.wrong == []
 
 
