@@ -106,7 +106,7 @@ class BinanceProvider:
             return checked(
                 Bar(
                     whole_text(opened) // 1000, price_of(open_), price_of(high), price_of(low), price_of(close),
-                    size_of(volume), int(trades), VENUE,
+                    size_of(volume), counted(whole_text(trades), size_of(volume)), VENUE,
                 )
             )  # fmt: skip
         except (Malformed, TypeError, ValueError) as error:
@@ -198,9 +198,10 @@ class BinanceProvider:
         if not isinstance(k, dict) or k.get("i") not in TIMEFRAMES:
             raise Malformed("type", "k must be a bar of a known interval")
         opened = near(whole(k["t"], "t"), self.now_ms() - TIMEFRAMES[k["i"]].seconds * 500)
+        volume = size_of(k["v"])
         bar = Bar(
-            opened // 1000, price_of(k["o"]), price_of(k["h"]), price_of(k["l"]), price_of(k["c"]), size_of(k["v"]),
-            whole(k.get("n", 0), "n"), VENUE,
+            opened // 1000, price_of(k["o"]), price_of(k["h"]), price_of(k["l"]), price_of(k["c"]), volume,
+            counted(whole(k["n"], "n"), volume) if "n" in k else None, VENUE,
         )  # fmt: skip
         return Kline(_symbol(message), k["i"], checked(bar), bool(k["x"]))
 
@@ -223,6 +224,16 @@ def stream_names(subscriptions: Sequence[Subscription]) -> list[str]:
 def whole_text(value: Any) -> int:
     """ccxt reads whole numbers of REST answers as text or number."""
     return int(value)
+
+
+def counted(trades: int, volume: float) -> int | None:
+    """How many trades made a bar; None where the venue does not tell and writes 0 beside a volume.
+
+    Raises Malformed.
+    """
+    if not 0 <= trades < 2**31:
+        raise Malformed("number", f"a bar's trades are out of range: {trades}")
+    return None if trades == 0 and volume > 0 else trades
 
 
 def _symbol(message: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from marketdata.bars import Bar
 from marketdata.messages import Trade
 from marketdata.models import Candle, Gap, Instrument, Venue, Watchlist
 from marketdata.providers import ProviderError
+from marketdata.providers.binance import BinanceProvider
 from marketdata.services import backfill, markets, watchlists
 from marketdata.store import BarStore, write_candles
 from marketdata.timeframes import TIMEFRAMES, Timeframe
@@ -107,6 +108,35 @@ def test_holes_are_found_and_filled_with_the_venues_own_bars(served: ServedVenue
     assert backfill.fill_gaps(at=NOW) == 2
     assert stored(bitcoin) == whole
     assert set(Gap.objects.values_list("status", "attempts", "closed_at")) == {("filled", 1, NOW)}
+
+
+def test_a_venue_that_does_not_count_trades_leaves_their_number_unknown(served: ServedVenue, bitcoin: Instrument) -> None:
+    whole = served.bars("1m", FIRST, FIRST + 60 * 5)
+    keep(bitcoin, [whole[0], whole[-1]])
+    backfill.find_gaps(at=NOW)
+    backfill.fill_gaps(at=NOW)
+    assert set(Candle.objects.values_list("trades", "source")) == {(None, Candle.Source.VENUE)}
+
+
+@pytest.mark.parametrize(
+    ("volume", "said", "kept"),
+    [("2.5", 31, 31), ("2.5", 0, None), ("0.0", 0, 0), ("0.0", "7", 7), ("2.5", 2**31 - 1, 2**31 - 1)],
+)
+def test_a_venues_count_of_trades_is_kept_when_it_tells_one(volume: str, said: int | str, kept: int | None) -> None:
+    row = [60_000, "1", "2", "0.5", "1.5", volume, 119_999, "0", said, "0", "0", "0"]
+    assert BinanceProvider._bar(row).trades == kept
+    k = {"t": 60_000, "i": "1m", "o": "1", "h": "2", "l": "0.5", "c": "1.5", "v": volume, "n": int(said), "x": True}
+    provider = BinanceProvider()
+    provider.now_ms = lambda: 120_000
+    assert provider.normalise({"e": "kline", "s": "BTCUSDT", "k": k}).bar.trades == kept
+    del k["n"]
+    assert provider.normalise({"e": "kline", "s": "BTCUSDT", "k": k}).bar.trades is None
+
+
+@pytest.mark.parametrize("trades", [-1, 2**31, "many", None])
+def test_a_count_that_cannot_be_makes_no_bar(trades: object) -> None:
+    with pytest.raises(ProviderError, match="a bar makes no sense"):
+        BinanceProvider._bar([60_000, "1", "2", "0.5", "1.5", "1", 119_999, "0", trades, "0", "0", "0"])
 
 
 def test_filling_again_changes_nothing(served: ServedVenue, bitcoin: Instrument) -> None:
