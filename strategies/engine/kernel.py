@@ -396,42 +396,89 @@ def walk(s: State, series: Series, i: int, n: int, equity: Any) -> int:
                         break
             equity[i] = cash + worth * mark
             i += 1
-    # What a later bar needs to know of those that were walked over.
-    own[at.MARK] = mark
-    if i > 0:
-        last = i - 1
-        while last > 0 and not close[last, 0] == close[last, 0]:
-            last -= 1
-        if close[last, 0] == close[last, 0]:
-            own[at.MARK] = own[at.CLOSE_BEFORE] = close[last, 0]
+    own[at.MARK] = own[at.CLOSE_BEFORE] = last_known(close, i - 1, mark)
     return i
 
 
 @njit(cache=True)
-def plain_target_bar(s: State, series: Series, i: int) -> bool:
-    """Fill the pending target at the open of bar ``i`` where that is all that can happen in it. False where it is not."""
-    own = s.instruments[0]
-    volume = series.volume[i, 0]
-    opened, close = series.open[i, 0], series.close[i, 0]
-    if not (opened == opened and close == close) or volume <= 0 or own[at.FLATTEN]:
-        return False
-    if own[at.POSITION] < 0 or s.account[at.CASH] < -NOISE * own[at.POSITION] * own[at.MARK] or own[at.TARGET] < 0 or own[at.TARGET] * s.rules[at.LEVERAGE] > 1:
-        return False
-    s.counts[at.STEP] += 1
-    own[at.VOLUME_USED] = own[at.BAR_USED] = 0.0
-    own[at.MARK] = opened
-    s.bar[0, at.BAR_VOLUME] = volume
-    fill_target(s, i, 0, opened, at.AT_OPEN)
-    own[at.MARK] = own[at.CLOSE_BEFORE] = close
-    return True
+def plain(s: State, series: Series) -> bool:
+    """Whether ``run_plain`` may be tried: nothing but targets decides, and nothing but the open fills them."""
+    others = len(series.stops) + len(series.profits) + len(series.trails) + len(series.fillable) + len(series.fine)
+    return quiet(s, series) and others == 0 and s.rules[at.MAINTENANCE] == 0 and s.rules[at.LEVERAGE] <= 1
 
 
 @njit(cache=True)
-def run(s: State, series: Series, i: int, n: int, equity: Any, positions: Any) -> int:
+def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
+    """As ``run``, while the account holds no debt and is asked for none. Returns the first bar that needs the long way."""
+    own, account, bar, markets = s.instruments[0], s.account, s.bar, s.markets
+    targets, opened, close, volume = series.targets, series.open, series.close, series.volume
+    high, low = series.high, series.low
+    unit = markets[0, at.MULTIPLIER]
+    target, held, cash, mark = own[at.TARGET], own[at.POSITION], account[at.CASH], own[at.MARK]
+    pending = own[at.PENDING] != 0
+    while i < n:
+        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark:
+            break
+        if s.counts[at.FILLS] + 2 > len(s.fills) or s.counts[at.ORDERS] + 2 > len(s.orders):
+            break
+        if pending:
+            known = opened[i, 0] + high[i, 0] + low[i, 0] + close[i, 0]
+            if known == known and not volume[i, 0] <= 0:
+                s.counts[at.STEP] += 1
+                own[at.VOLUME_USED] = own[at.BAR_USED] = 0.0
+                own[at.MARK] = opened[i, 0]
+                bar[0, at.BAR_VOLUME] = volume[i, 0]
+                fill_target(s, i, 0, opened[i, 0], at.AT_OPEN)
+                pending, held, cash = own[at.PENDING] != 0, own[at.POSITION], account[at.CASH]
+            if known == known:
+                mark = close[i, 0]
+            equity[i] = cash + held * unit * mark
+        elif held == 0:
+            while i < n and targets[i, 0] == target:
+                equity[i] = cash
+                i += 1
+        else:
+            worth = held * unit
+            while i < n and targets[i, 0] == target:
+                price = close[i, 0]
+                if price == price:
+                    mark = price
+                equity[i] = cash + worth * mark
+                i += 1
+        if not pending and i < n and targets[i, 0] != target:
+            # Bar i, whose close decides otherwise.
+            if close[i, 0] == close[i, 0]:
+                mark = close[i, 0]
+            equity[i] = cash + held * unit * mark
+        if i >= n:
+            break
+        if targets[i, 0] != target:
+            if pending:
+                end_target(s, 0, CHANGED)
+            target = targets[i, 0]
+            pending = True
+            own[at.TARGET], own[at.PENDING], own[at.TARGET_BAR], own[at.TARGET_ROW] = target, 1.0, i, -1.0
+        i += 1
+    if i > 0:
+        own[at.MARK] = own[at.CLOSE_BEFORE] = last_known(close, min(i, n) - 1, mark)
+    return i
+
+
+@njit(cache=True)
+def last_known(close: Any, i: int, otherwise: float) -> float:
+    while i >= 0:
+        if close[i, 0] == close[i, 0]:
+            return close[i, 0]
+        i -= 1
+    return otherwise
+
+
+@njit(cache=True)
+def run(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     """Simulate bars ``i`` to ``n``; returns the first bar that was not simulated: ``n``, or where room must be made."""
     calm = quiet(s, series)
-    simple = calm and len(series.stops) + len(series.profits) + len(series.trails) + len(series.fillable) + len(series.fine) == 0
-    simple = simple and s.rules[at.MAINTENANCE] == 0
+    if plain(s, series):
+        i = run_plain(s, series, i, n, equity)
     count = len(s.instruments)
     while i < n:
         if calm:
@@ -450,22 +497,6 @@ def run(s: State, series: Series, i: int, n: int, equity: Any, positions: Any) -
             return i
         if s.counts[at.ACTIVE] + most > len(s.active):
             return i
-        own = s.instruments[0]
-        if simple and not (own[at.PENDING] and not plain_target_bar(s, series, i)):
-            # Nothing but the target order could happen in this bar.
-            price = series.close[i, 0]
-            if not own[at.POSITION] < 0 and s.account[at.CASH] >= -NOISE * own[at.POSITION] * own[at.MARK]:
-                if price == price:
-                    own[at.MARK] = own[at.CLOSE_BEFORE] = price
-                equity[i] = s.account[at.CASH] + own[at.POSITION] * own[at.MARK] * s.markets[0, at.MULTIPLIER]
-                if series.targets[i, 0] != own[at.TARGET]:
-                    decide(s, series, i)
-                i += 1
-                continue
         equity[i] = whole_bar(s, series, i, True)
-        if len(positions):
-            for j in range(count):
-                positions[i, j] = s.instruments[j, at.POSITION]
         i += 1
     return i
-

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numba import njit
 
 from strategies.engine import layout as at
 from strategies.engine.kernel import Series, run
@@ -86,13 +87,13 @@ def simulate(
     n = len(time)
     if any(len(one) != n or not np.array_equal(one.time, time) for one in columns[1:]):
         raise InvalidSimulation("bars must be on one time axis", field="bars")
-    if n > 1 and not (np.diff(time) > 0).all():
+    if not ascending(time):
         raise InvalidSimulation("bars must be in ascending order of time", field="bars")
     number("cash", cash, 1e-9, 1e15)
     if targets is not None and intents is not None:
         raise InvalidSimulation("targets or intents, not both", field="targets")
     chosen, markets = markets_table(market, k)
-    exposure, levels = split_targets(targets, n, k)
+    exposure, levels, changes = split_targets(targets, n, k)
     fine, fine_from = finer(columns, detail)
     series = Series(
         time=np.ascontiguousarray(time, dtype=np.int64),
@@ -117,7 +118,7 @@ def simulate(
         refuse("session", f"{n} values", len(series.session))
     if len(series.actions) and (np.diff(series.actions[:, 0]) < 0).any():
         refuse("actions", "in order of bars", "others")
-    state, equity = simulate_arrays(series, markets, rules_row(costs, rules), cash)
+    state, equity = simulate_arrays(series, markets, rules_row(costs, rules), cash, expected=changes)
     splits = [[action.bar, action.instrument, action.value] for action in actions if action.kind == "split"]
     facts: dict[str, Any] = {"bars": n, "instruments": k, "detail": detail is not None}
     if splits:
@@ -134,15 +135,14 @@ def simulate(
     )
 
 
-def simulate_arrays(series: Series, markets: Floats, rules: Floats, cash: float) -> tuple[State, Floats]:
-    """Run the kernel over ``series``, making room for orders and fills as it asks."""
-    state = new_state(markets, rules, cash, ROOM + len(series.intents))
+def simulate_arrays(series: Series, markets: Floats, rules: Floats, cash: float, expected: int = 0) -> tuple[State, Floats]:
+    """Run the kernel over ``series``, making room for orders and fills as it asks; ``expected`` is a guess of their number."""
+    state = new_state(markets, rules, cash, ROOM + max(len(series.intents), expected))
     n = len(series.time)
     equity = np.empty(n)
-    nowhere = np.zeros((0, len(markets)))
     i = 0
-    while (i := run(state, series, i, n, equity, nowhere)) < n:
-        state = with_room(state, 2 * len(state.fills))
+    while (i := run(state, series, i, n, equity)) < n:
+        state = with_room(state, 4 * len(state.fills))
     return state, equity
 
 
@@ -175,6 +175,30 @@ def with_room(state: State, room: int) -> State:
     return state._replace(orders=larger(state.orders), active=larger(state.active), fills=larger(state.fills))
 
 
+@njit(cache=True)
+def ascending(time: Any) -> bool:
+    wrong = 0
+    for i in range(1, len(time)):
+        wrong += time[i] <= time[i - 1]
+    return wrong == 0
+
+
+def changes_of(targets: Floats) -> int:
+    """How often targets change, or -1 where one is not in -1..1."""
+    columns = [targets.reshape(-1)] if targets.shape[1] == 1 else [np.ascontiguousarray(column) for column in targets.T]
+    counts = [changes_in(column) for column in columns if len(column)]
+    return -1 if -1 in counts else sum(counts)
+
+
+@njit(cache=True)
+def changes_in(target: Any) -> int:
+    changes, wrong = int(target[0] != 0), int(not abs(target[0]) <= 1)
+    for i in range(1, len(target)):
+        changes += target[i] != target[i - 1]
+        wrong += not abs(target[i]) <= 1
+    return -1 if wrong else changes
+
+
 def panel(columns: Sequence[Bars], name: str) -> Floats:
     """(n, k) of one price. One instrument's column is read where it lies."""
     if len(columns) == 1:
@@ -191,16 +215,18 @@ def shaped(name: str, values: Any, n: int, k: int) -> Floats:
     return array
 
 
-def split_targets(targets: Floats | Signals | None, n: int, k: int) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
+def split_targets(targets: Floats | Signals | None, n: int, k: int) -> tuple[Floats, tuple[Floats, Floats, Floats], int]:
+    """Exposure, the three protective levels, and how often the exposure changes."""
     none = np.zeros((0, k))
     if targets is None:
-        return none, (none, none, none)
+        return none, (none, none, none), 0
     exposure = shaped("targets", getattr(targets, "exposure", targets), n, k)
-    if n and not (np.abs(exposure).max() <= 1.0):  # NaN too
+    changes = changes_of(exposure)
+    if changes < 0:
         raise InvalidSimulation("targets must be in -1..1, and never NaN", field="targets")
     levels = [getattr(targets, name, None) for name in ("stop", "take_profit", "trail")]
     stop, profit, trail = (none if level is None else shaped("levels", level, n, k) for level in levels)
-    return exposure, (stop, profit, trail)
+    return exposure, (stop, profit, trail), changes
 
 
 def finer(columns: Sequence[Bars], detail: Bars | None) -> tuple[Floats, Any]:
