@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import float64, int8, int64, njit, types
 
 from strategies.metrics import ratios
-from strategies.metrics.curve import Days, Floats, Times
+from strategies.metrics.curve import RUIN, Days, Floats, Times
 from strategies.metrics.errors import InvalidRun
 from strategies.metrics.trades import Trades
 
@@ -69,7 +69,7 @@ def by_regime(
     known = np.concatenate((labels[:1], labels[:-1]))
     bars, growth, fall = np.zeros(256, np.int64), np.ones(256), np.zeros(256)
     of_day = np.empty(days.number.size, np.int64)
-    _chain(equity, known, start_cash, bars, growth, fall)
+    _chain(equity, known, start_cash, RUIN * start_cash, bars, growth, fall)
     _majority(time, known, bar_seconds, days.number, of_day)
     of_day = of_day[: days.returns.size]
     done = trades[~trades["open"].astype(bool)]
@@ -97,8 +97,8 @@ def by_regime(
     return tuple(results)
 
 
-@njit(types.void(_series, _labels, float64, int64[::1], float64[::1], float64[::1]), cache=True)
-def _chain(equity, labels, start, bars, growth, fall):  # type: ignore[no-untyped-def]
+@njit(types.void(_series, _labels, float64, float64, int64[::1], float64[::1], float64[::1]), cache=True)
+def _chain(equity, labels, start, ruin, bars, growth, fall):  # type: ignore[no-untyped-def]
     """Bars, growth and deepest fall of each label (its slot: label + 128); nothing grows after ruin."""
     peaks = np.ones(256)
     before, alive = start, True
@@ -108,7 +108,7 @@ def _chain(equity, labels, start, bars, growth, fall):  # type: ignore[no-untype
         value, peak, low, begin = growth[slot], peaks[slot], fall[slot], i
         while i < n and labels[i] + 128 == slot:
             if alive:
-                alive = equity[i] > 0.0
+                alive = equity[i] > ruin
                 value = value * (equity[i] / before) if alive else 0.0
                 before = equity[i]
                 peak = value if value > peak else peak

@@ -25,6 +25,10 @@ DAYS_A_YEAR: Final[dict[Calendar, int]] = {"crypto": 365, "exchange": 252}
 YEAR: Final = 365.25 * DAY
 # From the first session of a year to the close of its last is as little as 360 days.
 YEAR_AT_LEAST: Final = 360 * DAY
+# Beyond this many times the start cash a market is not what made it, and fourth powers would overflow.
+MOST: Final = 1e60
+# Left with less of the start cash than this, an account is ruined: what it returns after means nothing.
+RUIN: Final = 1e-12
 _LATEST: Final = 253_402_300_800  # the year 10000: milliseconds given for seconds are beyond it
 
 _series = types.Array(float64, 1, "C", readonly=True)
@@ -37,7 +41,7 @@ class Days:
 
     ``number`` (m,) counts days since 1970-01-01 UTC. ``equity`` (m,) and ``value`` of the benchmark (m,) are those at each
     day's last close; ``returns`` (m,) are simple returns, the first from the start cash. ``ruined`` says that equity fell
-    to zero or below: that day's return is −1 and is the last. ``per_year`` days make a year.
+    to `RUIN` of the start cash or below: that day's return is −1 and is the last. ``per_year`` days make a year.
     """
 
     number: Times
@@ -65,7 +69,7 @@ class Drawdown:
 
 
 def check(time: Times, equity: Floats, start_cash: float, bar_seconds: int) -> None:
-    """Raise InvalidRun unless these are a run: n ≥ 1, time ascending in epoch seconds, equity finite, cash positive."""
+    """Raise InvalidRun unless these are a run: n ≥ 1, time ascending in epoch seconds, equity below `MOST`, cash positive."""
     if not (np.isfinite(start_cash) and start_cash > 0):
         raise InvalidRun(f"start_cash must be above 0, was {start_cash:g}")
     if bar_seconds < 1:
@@ -74,10 +78,9 @@ def check(time: Times, equity: Floats, start_cash: float, bar_seconds: int) -> N
         raise InvalidRun(f"a run needs a row of at least one bar, had shape {time.shape}")
     if equity.shape != time.shape:
         raise InvalidRun(f"equity must be as long as time ({time.size}), had shape {equity.shape}")
-    if not np.isfinite(equity.sum()):
-        bad = np.flatnonzero(~np.isfinite(equity))
-        at = int(bad[0]) if bad.size else int(np.argmax(np.abs(equity)))
-        raise InvalidRun(f"equity must hold finite amounts, has {equity[at]} at bar {at}")
+    if not max(float(equity.max()), -float(equity.min())) < MOST * start_cash:
+        at = int(np.flatnonzero(~(np.abs(equity) < MOST * start_cash))[0])
+        raise InvalidRun(f"equity must hold amounts below {MOST:g} times the start cash, has {equity[at]} at bar {at}")
     at = int(_disorder(time))
     if at:
         raise InvalidRun(f"time must ascend, bar {at} opens at {time[at]} after {time[at - 1]}")
@@ -112,7 +115,7 @@ def days(
     closes = equity[end]
     before = np.concatenate(([start_cash], closes[:-1]))
     values = None if benchmark is None else benchmark[end]
-    ruin = _first_ruin(equity)
+    ruin = _first_at_or_below(equity, RUIN * start_cash)
     if ruin >= 0:
         day = int(np.searchsorted(end, ruin))  # the first day that ends with the bar of ruin or after it
         returns = closes[: day + 1] / before[: day + 1] - 1
@@ -159,10 +162,10 @@ def _disorder(time):  # type: ignore[no-untyped-def]
     return 0
 
 
-@njit(int64(_series), cache=True)
-def _first_ruin(equity):  # type: ignore[no-untyped-def]
+@njit(int64(_series, float64), cache=True)
+def _first_at_or_below(equity, level):  # type: ignore[no-untyped-def]
     for i in range(equity.size):
-        if equity[i] <= 0.0:
+        if equity[i] <= level:
             return i
     return -1
 

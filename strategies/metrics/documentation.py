@@ -37,8 +37,8 @@ Made from the catalogue (`python -m strategies.metrics.documentation`); a test k
   marked: it says what a year would look like if it went on like this.
 * **Riskless** is the riskless return of a year, 0 unless given, of a day (1 + it)^(1 ÷ days per year) − 1.
 * **Signs.** Losses, drawdowns and excursions against a trade are negative; costs are positive. Fractions are shown as percent.
-* **Ruin.** Once equity is at zero or below, that day's return is −100 % and the last one; nothing is compounded to a year.
-  The drawdown goes on with the equity, below −100 % where the account owes money.
+* **Ruin.** Once equity is at zero (a millionth of a millionth of the start cash) or below, that day's return is −100 % and
+  the last one; nothing is compounded to a year. The drawdown goes on with the equity, below −100 % where money is owed.
 * **Benchmark.** Compared day by day. Where its value before the first bar is not given, its first close is its start and
   the comparison begins on the second day.
 * **Missing.** No number is ever infinite or NaN: it is left out, with the reason.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from strategies.metrics.curve import DAYS_A_YEAR, YEAR, YEAR_AT_LEAST, Calendar,
 from strategies.metrics.errors import InvalidRun
 from strategies.metrics.result import Metrics, Sampling
 from strategies.metrics.trades import Paid, Trades
+
+_LEAST, _MOST = 1e-30, 1e30  # of a benchmark
 
 
 def measure(
@@ -41,7 +42,7 @@ def measure(
     time : (n,) int64
         Epoch seconds UTC of each bar's opening, ascending.
     equity : (n,) float64
-        Account value at each bar's close, account currency, no NaN; it may fall to 0 and below.
+        Account value at each bar's close, account currency, no NaN; it may fall below 0.
     trades : (k,) structured array, optional
         With the fields `trades.FIELDS`; ``pnl`` net of fees, ``mae`` ≤ 0 ≤ ``mfe``, all in account currency.
     position : (n,) or (n, instruments), optional
@@ -145,6 +146,6 @@ def _benchmark(values: Any, bars: int, start: float | None) -> Floats:
     benchmark = _row("benchmark", values, np.float64)
     if benchmark.shape != (bars,):
         raise InvalidRun(f"benchmark must be as long as time ({bars}), had shape {benchmark.shape}")
-    if not (isfinite(benchmark.sum()) and benchmark.min() > 0 and (start is None or (isfinite(start) and start > 0))):
-        raise InvalidRun("benchmark must hold finite values above 0")
+    if not (benchmark.min() > _LEAST and benchmark.max() < _MOST and (start is None or _LEAST < start < _MOST)):
+        raise InvalidRun(f"benchmark must hold values above {_LEAST:g} and below {_MOST:g}")
     return benchmark

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import int64, njit, types
 
-from strategies.metrics.curve import Floats
+from strategies.metrics.curve import MOST, Floats
 from strategies.metrics.errors import InvalidRun
 
 Trades = npt.NDArray[Any]
@@ -67,8 +67,8 @@ def check_trades(trades: Trades, bars: int) -> None:
     if not trades.size:
         return
     for name in ("quantity", "entry_price", "pnl", "fees", "mae", "mfe"):
-        if not np.isfinite(trades[name].sum()):
-            raise InvalidRun(f"{name} of every trade must be finite")
+        if not float(np.abs(trades[name]).max()) < MOST:
+            raise InvalidRun(f"{name} of every trade must be a number below {MOST:g}")
     if trades["entry_bar"].min() < 0 or trades["entry_bar"].max() >= bars:
         raise InvalidRun(f"a trade must enter on a bar of the run, 0..{bars - 1}")
 
