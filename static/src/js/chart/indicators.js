@@ -76,6 +76,7 @@ export class Indicators {
     let place = 0;
     while (places.has(place)) place += 1;
     this.#shown.set(spec, new Shown(this.view, spec, place));
+    this.#changed(this.list);
     await this.refresh([spec]);
   }
 

@@ -7,14 +7,16 @@ import { say } from "../words.js";
 
 const TRIED = 4; // instruments that may have too few bars
 
+const figure = document.getElementById("live-picture");
+const find = (name) => figure.querySelector(`[data-${name}]`);
+
+/** Whether a market could be shown. */
 async function start() {
-  const figure = document.getElementById("live-picture");
-  const find = (name) => figure.querySelector(`[data-${name}]`);
   const response = await fetch("/api/v1/instruments/");
-  if (!response.ok) return;
+  if (!response.ok) return false;
   const { results } = await response.json();
   const moving = results.filter((one) => one.venue.connected && one.price !== null && one.base_timeframe !== "1d").slice(0, TRIED);
-  if (!moving.length) return;
+  if (!moving.length) return false;
   const { LivePicture } = await import("../chart/picture.js");
   const frame = find("picture");
   const drawing = frame.firstElementChild;
@@ -31,9 +33,14 @@ async function start() {
     mode.classList.add(instrument.venue.mode);
     mode.hidden = false;
     find("source").textContent = instrument.venue.name;
-    return;
+    find("credit").hidden = false;
+    return true;
   }
+  return false;
 }
 
 const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 200));
-whenIdle(() => start().catch((error) => console.info("the picture stays a drawing:", error.message)));
+whenIdle(async () => {
+  await start().catch((error) => console.info("the picture stays a drawing:", error.message));
+  find("source").hidden = false; // what it says from the start: that this is a drawing
+});
