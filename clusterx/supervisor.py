@@ -10,6 +10,7 @@ Django.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -26,13 +27,14 @@ import psutil
 
 from clusterx import processes
 from clusterx.embedded.layout import PROJECT, Layout
-from clusterx.embedded.server import EmbeddedServerError, end
+from clusterx.embedded.server import EmbeddedServerError
 from clusterx.embedded.session import EmbeddedSession
 from clusterx.processes import Process
 
 COLOURS = {"web": 36, "stream": 32, "worker": 35, "beat": 33, "venue": 34, "servers": 90, "set-up": 90}
 LONGEST_PAUSE = 15.0
 PATIENCE = 12.0
+LEFT_OVER_PATIENCE = 6.0
 
 
 class CannotStart(Exception):
@@ -43,8 +45,9 @@ def say(name: str, line: str) -> None:
     prefix = f"{name:>8} │ "
     if sys.stdout.isatty():
         prefix = f"\x1b[{COLOURS.get(name, 37)}m{prefix}\x1b[0m"
-    sys.stdout.write(f"{prefix}{line}\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # the terminal was closed; what runs goes on, and is stopped in order
+        sys.stdout.write(f"{prefix}{line}\n")
+        sys.stdout.flush()
 
 
 def feed_in_use() -> str:
@@ -54,6 +57,17 @@ def feed_in_use() -> str:
         return feed
     recordings = Path(os.environ.get("RECORDED_DATA") or PROJECT.parent / "shared" / "data")
     return "recorded" if (recordings / "MANIFEST.tsv").exists() else "simulated"
+
+
+def port_in_use() -> int:
+    """PORT.
+
+    Raises CannotStart when it is none.
+    """
+    text = os.environ.get("PORT") or "8000"
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 65535):
+        raise CannotStart(f"PORT must be a number from 1 to 65535, was {text!r}")
+    return int(text)
 
 
 def free_port() -> int:
@@ -66,7 +80,7 @@ class Supervisor:
     def __init__(self) -> None:
         self.layout = Layout.from_environment()
         self.session = EmbeddedSession(self.layout)
-        self.port = int(os.environ.get("PORT", "8000"))
+        self.port = port_in_use()
         self.host = os.environ.get("HOST", "127.0.0.1")
         self.feed = feed_in_use()
         self.stopping = asyncio.Event()
@@ -91,18 +105,36 @@ class Supervisor:
         except BlockingIOError:
             where = f" at http://{state['host']}:{state['port']}" if state else ""
             raise CannotStart(f"ClusterX is already running{where}. Stop that one first (Ctrl-C there).") from None
-        for name, (pid, started) in state.get("children", {}).items():
-            with suppress(psutil.Error):
-                found = psutil.Process(pid)
-                if abs(found.create_time() - started) < 1:
-                    say("set-up", f"Ending {name} ({pid}), left over from a run that was killed")
-                    end(found, first=signal.SIGTERM, patience=5)
+        self.end_left_over(state.get("children", {}))
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self.host, self.port))
-            except OSError:
-                raise CannotStart(f"Port {self.port} is in use. Choose another: make run PORT=8001") from None
+            except OSError as error:
+                used = error.errno == errno.EADDRINUSE
+                why = f"Port {self.port} is in use" if used else f"Cannot listen on {self.host}:{self.port} ({error.strerror})"
+                other = self.port + 1 if 1024 <= self.port < 65535 else 8001
+                raise CannotStart(f"{why}. Choose another: make run PORT={other}") from None
+
+    def end_left_over(self, children: dict[str, tuple[int, float]]) -> None:
+        """End the processes of a run that was killed, all at once, and then whatever is left of their sessions."""
+        asked = []
+        for name, (pid, started) in children.items():
+            with suppress(psutil.Error):
+                found = psutil.Process(pid)
+                if abs(found.create_time() - started) < 1:
+                    say("set-up", f"Ending {name} ({pid}), left over from a run that was killed")
+                    found.terminate()
+                    asked.append(found)
+        psutil.wait_procs(asked, timeout=LEFT_OVER_PATIENCE)
+        sessions = {pid for pid, _ in children.values()}
+        deaf = []
+        for found in psutil.process_iter():  # a worker's pool outlives a worker that was killed
+            with suppress(psutil.Error, OSError):
+                if os.getsid(found.pid) in sessions and found.environ().get("CLUSTERX_DATA") == str(self.layout.root):
+                    found.kill()
+                    deaf.append(found)
+        psutil.wait_procs(deaf, timeout=LEFT_OVER_PATIENCE)
 
     def remember(self) -> None:
         """Write down who our children are, for the next start should we be killed."""
@@ -134,8 +166,17 @@ class Supervisor:
     async def prepare(self) -> None:
         shutil.rmtree(self.layout.metrics, ignore_errors=True)  # counts begin anew, as after any restart
         self.layout.metrics.mkdir()
+        """Migrate and fill the database, unless we are told to stop meanwhile."""
+        if self.stopping.is_set():
+            return
         child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))
-        if await child.wait():
+        ended, told = asyncio.create_task(child.wait()), asyncio.create_task(self.stopping.wait())
+        await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, told):
+            task.cancel()
+        if self.stopping.is_set():
+            return
+        if child.returncode:
             raise CannotStart("The database could not be prepared; the lines above say why.")
         del self.children["set-up"]
 
@@ -233,10 +274,11 @@ class Supervisor:
             return 1
         finally:
             self.stopping.set()
-            await self.stop_children()
             for task in keepers:
                 task.cancel()
-            await asyncio.gather(*keepers, *self._echoes, return_exceptions=True)
+            await asyncio.gather(*keepers, return_exceptions=True)  # first, so that none is starting a process
+            await self.stop_children()
+            await asyncio.gather(*self._echoes, return_exceptions=True)
             await asyncio.to_thread(self.session.close)
             if self._lock is not None and keepers:
                 self.state_file.unlink(missing_ok=True)
@@ -258,7 +300,12 @@ class Supervisor:
 
 
 def main() -> int:
-    return asyncio.run(Supervisor().run())
+    try:
+        supervisor = Supervisor()
+    except CannotStart as error:
+        say("set-up", str(error))
+        return 1
+    return asyncio.run(supervisor.run())
 
 
 if __name__ == "__main__":

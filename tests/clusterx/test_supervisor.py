@@ -1,0 +1,164 @@
+"""``python -m clusterx.supervisor`` as a person sees it: started, stopped, killed, started again, all in one data folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from clusterx.embedded.layout import PROJECT
+from clusterx.supervisor import free_port
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+NAMES = ("web", "stream", "worker", "beat", "venue", "postgres", "redis")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    root = tmp_path_factory.mktemp("supervisor") / "clusterx"
+    root.parent.chmod(0o755)
+    made = Stack(root, FEED="simulated")
+    yield made
+    if made.process is not None:
+        made.kill_everything()
+    for left in ours(made):
+        left.kill()
+
+
+@pytest.fixture
+def running(stack: Stack) -> Stack:
+    """The one stack, started unless a test before has left it running."""
+    if stack.process is None or stack.process.poll() is not None:
+        stack.start()
+    return stack
+
+
+def ours(stack: Stack) -> list[psutil.Process]:
+    """Every process of this data folder, whoever its parent is; not our own."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+                continue
+            named = process.environ().get("CLUSTERX_DATA") == str(stack.layout.root)
+            if named or any(str(stack.layout.root) in word for word in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def pids(stack: Stack) -> dict[str, int | None]:
+    return {name: stack.pid(name) for name in NAMES}
+
+
+def run_beside(stack: Stack, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "clusterx.supervisor"],
+        cwd=PROJECT, env=stack.environment | environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def remember(stack: Stack, value: int) -> None:
+    with psycopg.connect(stack.layout.database_url, autocommit=True) as connection:
+        connection.execute("create table if not exists kept (value int)")
+        connection.execute("insert into kept values (%s)", (value,))
+
+
+def end(stack: Stack, number: signal.Signals) -> None:
+    """Signal the supervisor alone, and see that nothing of it is left."""
+    assert stack.process is not None
+    assert stack.process.stdout is not None
+    stack.process.send_signal(number)
+    assert stack.process.wait(40) == 0
+    stack.reader.join(5)
+    stack.process.stdout.close()
+    assert [(left.pid, left.cmdline()) for left in ours(stack)] == []
+    assert not (stack.layout.root / "supervisor.json").exists()
+
+
+def test_a_second_run_says_where_the_first_is_and_leaves_it_alone(running: Stack) -> None:
+    before = pids(running)
+    assert None not in before.values()
+    second = run_beside(running, PORT=str(free_port()))
+    assert second.returncode == 1
+    assert f"ClusterX is already running at {running.url}. Stop that one first" in second.stdout
+    assert "Traceback" not in second.stdout + second.stderr
+    assert pids(running) == before
+    assert running.get("/readyz")[0] == 200
+
+
+def test_after_kill_nine_a_new_run_ends_what_was_left_and_goes_on(running: Stack) -> None:
+    remember(running, 9)
+    assert running.process is not None
+    left = {process for process in ours(running) if process.name() not in {"postgres", "redis-server"}}
+    running.process.kill()
+    running.process.wait(10)
+    assert running.process.stdout is not None
+    left = {process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE}
+    assert len(left) >= 5  # so that there is something to end
+    running.start()
+    assert [process for process in left if process.is_running()] == []
+    assert any("left over from a run that was killed" in line for line in running.lines)
+    assert (9,) in running.query("select value from kept")
+    now = [process.name() for process in ours(running)]
+    assert now.count("redis-server") == 1
+    assert None not in pids(running).values()
+
+
+def test_ctrl_c_ends_every_process_and_the_next_start_is_quick_and_has_everything(running: Stack) -> None:
+    remember(running, 2)
+    end(running, signal.SIGINT)
+    began = time.monotonic()
+    running.start(ready_within=30)
+    assert time.monotonic() - began < 30
+    assert (2,) in running.query("select value from kept")
+
+
+def test_sigterm_ends_every_process(running: Stack) -> None:
+    end(running, signal.SIGTERM)
+
+
+def test_being_stopped_while_the_database_is_prepared_ends_everything(stack: Stack) -> None:
+    if stack.process is not None and stack.process.poll() is None:
+        end(stack, signal.SIGTERM)
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "clusterx.supervisor"],
+        cwd=PROJECT, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    stack.wait(lambda: stack.pid("set-up"), "the set-up to begin", seconds=30)
+    starting.send_signal(signal.SIGTERM)
+    said, _ = starting.communicate(timeout=20)
+    assert starting.returncode == 0, said
+    assert "Stopped" in said
+    assert ours(stack) == []
+
+
+def test_a_port_in_use_is_named_before_anything_is_started(stack: Stack, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        run = run_beside(stack, PORT=str(port), CLUSTERX_DATA=str(tmp_path / "data"))
+    assert run.returncode == 1
+    assert f"Port {port} is in use. Choose another: make run PORT={port + 1}" in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+@pytest.mark.parametrize("port", ["http", "65536"])
+def test_a_port_that_is_none_is_refused_in_a_sentence(stack: Stack, tmp_path: Path, port: str) -> None:
+    run = run_beside(stack, PORT=port, CLUSTERX_DATA=str(tmp_path / "data"))
+    assert run.returncode == 1
+    assert f"PORT must be a number from 1 to 65535, was {port!r}" in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
