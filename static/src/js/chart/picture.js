@@ -61,7 +61,7 @@ export class LivePicture {
     const { rows } = this.feed;
     this.candles.setData(rows.map(candle));
     const shown = Math.max(FEWEST, Math.floor(this.container.clientWidth / BAR_WIDTH));
-    this.chart.timeScale().setVisibleLogicalRange({ from: rows.length - shown, to: rows.length + 1 });
+    this.chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, rows.length - shown), to: rows.length + 1 });
     this.moved(rows.at(-1));
   }
 

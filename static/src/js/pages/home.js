@@ -15,12 +15,14 @@ async function start() {
   const response = await fetch("/api/v1/instruments/");
   if (!response.ok) return false;
   const { results } = await response.json();
-  const moving = results.filter((one) => one.venue.connected && one.price !== null && one.base_timeframe !== "1d").slice(0, TRIED);
+  const moving = results.filter((one) => one.venue.connected && one.price !== null && one.base_timeframe !== "1d");
+  // The longest day behind it shows most: a market that was connected just now has hardly a candle.
+  moving.sort((a, b) => b.spark.length - a.spark.length);
   if (!moving.length) return false;
   const { LivePicture } = await import("../chart/picture.js");
   const frame = find("picture");
   const drawing = frame.firstElementChild;
-  for (const instrument of moving) {
+  for (const instrument of moving.slice(0, TRIED)) {
     const moved = ([, , , , close]) => show(find("price"), price(close, instrument.price_decimals), { value: close, flash: true });
     const picture = await LivePicture.of(frame, instrument, stream, moved);
     if (!picture) continue;
