@@ -389,7 +389,7 @@ def test_a_name_is_taken_once_for_each_person(person: User) -> None:
     mine = watchlists.create(owner=person, name="Majors")
     other = watchlists.create(owner=person, name="Minors")
     watchlists.create(owner=UserFactory(), name="Majors")
-    with pytest.raises(watchlists.NameTaken, match="called .Majors. already"):
+    with pytest.raises(watchlists.NameTaken, match="Majors"):
         watchlists.create(owner=person, name="Majors")
     with pytest.raises(watchlists.NameTaken):
         watchlists.change(watchlist_id=other.pk, name="Majors")
