@@ -1,4 +1,4 @@
-"""What people are told when something about trading cannot be done."""
+"""What people are told when something about trading cannot be done, in the language that is active when it is raised."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Instrument
@@ -70,8 +71,15 @@ class DeploymentForm(forms.Form):
             try:
                 contract.validate(self.strategy, self.values)
             except contract.InvalidParameter as error:
-                self.add_error(PARAMETER_PREFIX + error.facts["field"], error.message)
+                self.add_error(PARAMETER_PREFIX + error.facts["field"], self._told(error))
         return cleaned
+
+    def _told(self, error: contract.InvalidParameter) -> str:
+        """The contract is pure and knows no languages; ranges are the fields' own, rules between parameters are told here."""
+        labels = {parameter.name: parameter.label for parameter in self.strategy.parameters}
+        if error.facts.get("below") in labels:
+            return gettext("It must be less than “%(other)s”.") % {"other": labels[error.facts["below"]]}
+        return error.message
 
     @property
     def values(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from clusterx.accounts.models import ApiToken, User
 from clusterx.errors import DomainError
@@ -55,7 +56,9 @@ def make_token(*, user: User, name: str, scope: str, at: datetime, expires_at: d
     """Make a token and return it with its text, which is not kept. Raises TooManyTokens."""
     User.objects.select_for_update().get(pk=user.pk)
     if user.api_tokens.filter(revoked_at=None).count() >= MOST_TOKENS:
-        raise TooManyTokens(f"You have {MOST_TOKENS} tokens; revoke one that you no longer use.", limit=MOST_TOKENS)
+        raise TooManyTokens(
+            _("You have %(limit)s tokens; revoke one that you no longer use.") % {"limit": MOST_TOKENS}, limit=MOST_TOKENS
+        )
     raw = f"cx_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
         user=user, name=name, scope=scope, prefix=raw[:11], digest=digest_of(raw), created_at=at, expires_at=expires_at

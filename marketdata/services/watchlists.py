@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from clusterx.accounts.models import User
 from clusterx.errors import DomainError
@@ -38,7 +39,7 @@ def of(owner: User) -> QuerySet[Watchlist]:
 def create(*, owner: User, name: str, refs: Sequence[str] = ()) -> Watchlist:
     """Raises NameTaken, TooMany or UnknownInstrument."""
     if Watchlist.objects.filter(owner=owner).count() >= MOST_LISTS:
-        raise TooMany(f"A person has {MOST_LISTS} watchlists at most.", limit=MOST_LISTS)
+        raise TooMany(_("A person has %(limit)s watchlists at most.") % {"limit": MOST_LISTS}, limit=MOST_LISTS)
     _free(owner, name)
     watchlist = Watchlist.objects.create(owner=owner, name=name)
     _fill(watchlist, refs)
@@ -65,17 +66,18 @@ def change(*, watchlist_id: int, name: str | None = None, refs: Sequence[str] | 
 
 def _free(owner: User, name: str) -> None:
     if Watchlist.objects.filter(owner=owner, name=name).exists():
-        raise NameTaken(f"You have a watchlist called {name!r} already.", field="name")
+        raise NameTaken(_("You have a watchlist called “%(name)s” already.") % {"name": name}, field="name")
 
 
 def _fill(watchlist: Watchlist, refs: Sequence[str], already: Collection[int] = ()) -> None:
     wanted = list(dict.fromkeys(refs))
     if len(wanted) > MOST_INSTRUMENTS:
-        raise TooMany(f"A watchlist holds {MOST_INSTRUMENTS} instruments at most.", field="instruments", limit=MOST_INSTRUMENTS)
+        said = _("A watchlist holds %(limit)s instruments at most.") % {"limit": MOST_INSTRUMENTS}
+        raise TooMany(said, field="instruments", limit=MOST_INSTRUMENTS)
     known = {i.ref: i for i in Instrument.objects.filter(Q(is_active=True) | Q(pk__in=already), ref__in=wanted)}
     for ref in wanted:
         if ref not in known:
-            raise UnknownInstrument(f"There is no instrument {ref!r}.", field="instruments")
+            raise UnknownInstrument(_("There is no instrument %(ref)s.") % {"ref": ref}, field="instruments")
     WatchlistItem.objects.bulk_create(
         WatchlistItem(watchlist=watchlist, instrument=known[ref], position=place) for place, ref in enumerate(wanted)
     )

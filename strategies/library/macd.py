@@ -29,7 +29,7 @@ class MacdCross(Strategy):
 
     def check(self, p: Parameters) -> None:
         if p.fast >= p.slow:
-            raise InvalidParameter(f"fast must be less than slow, was {p.fast} and {p.slow}", field="fast")
+            raise InvalidParameter(f"fast must be less than slow, was {p.fast} and {p.slow}", field="fast", below="slow")
 
     def history(self, p: Parameters) -> int:
         # An exponential average forgets its seed by e**-2 every `length` bars: after ten lengths of each of the two

@@ -28,7 +28,7 @@ class SmaCross(Strategy):
 
     def check(self, p: Parameters) -> None:
         if p.fast >= p.slow:
-            raise InvalidParameter(f"fast must be less than slow, was {p.fast} and {p.slow}", field="fast")
+            raise InvalidParameter(f"fast must be less than slow, was {p.fast} and {p.slow}", field="fast", below="slow")
 
     def history(self, p: Parameters) -> int:
         return int(p.slow)

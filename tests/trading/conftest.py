@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from marketdata.bars import Bar
@@ -100,6 +101,12 @@ def deployed(
         allocation=Decimal(allocation),
         at=market.now,
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _french() -> None:
+    """Before anything is said: a process reads a language once."""
+    call_command("compile_translations")
 
 
 RISING: Sequence[float] = (100.0, 101.0, 102.0, 103.0)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from html import unescape
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils.translation import override
 
+from clusterx.errors import DomainError
 from tests.factories import AccountFactory, DeploymentFactory, InstrumentFactory, UserFactory
-from trading.models import Account, Deployment
+from trading.models import Account, Deployment, Position
 
 pytestmark = pytest.mark.django_db
 
@@ -142,3 +147,41 @@ def test_the_library_names_each_strategy_and_carries_the_instrument_along(client
     assert "/trade/deploy/?strategy=sma-cross&amp;instrument=recorded%3ABTC-USDT" in page
     assert client.get("/strategies/sma-cross/").status_code == 200
     assert client.get("/strategies/none-such/").status_code == 404
+
+
+@pytest.fixture
+def french(person, signed_in) -> Client:
+    person.language = "fr"
+    person.save()
+    return signed_in
+
+
+def test_what_is_refused_is_told_in_the_person_s_language(french, person):
+    AccountFactory(owner=person, name="Coins")
+    with override("en"):  # afterwards the thread speaks what it spoke before
+        form = {"name": "Coins", "starting_balance": "2500", "currency": "USDT"}
+        page = french.post("/trade/accounts/new/", form).content.decode()
+        assert "Vous avez déjà un compte nommé «\u202fCoins\u202f»." in unescape(page)
+        one = InstrumentFactory()
+        form = {"instrument": one.ref, "timeframe": "5m", "allocation": "20"}
+        form |= {"p-fast": "50", "p-slow": "20", "p-direction": "long"}
+        response = french.post("/trade/deploy/?strategy=sma-cross", form)
+        assert response.context["form"]["p-fast"].errors == ["Doit être inférieur à «\u202fSlow average\u202f»."]
+
+
+def test_a_position_in_the_way_is_told_in_the_person_s_language(french, person):
+    one = DeploymentFactory(account=AccountFactory(owner=person))
+    Position.objects.create(
+        deployment=one, account=one.account, instrument=one.instrument, quantity="1234.5", cost=1, updated_at=one.created_at
+    )
+    with override("en"):
+        page = french.post(f"/trade/deployments/{one.public_id}/delete/", follow=True).content.decode()
+    assert f"Le déploiement détient 1\u00a0234,5 sur {one.instrument.ref}" in unescape(page)
+
+
+def test_no_refusal_of_trading_is_said_in_english_alone():
+    """Every message of the services goes through gettext."""
+    names = "|".join(one.__name__ for one in DomainError.__subclasses__())
+    plain = re.compile(rf"raise (?:{names})\(\s*f?[\"']")
+    for path in sorted((settings.BASE_DIR / "trading").rglob("*.py")):
+        assert not plain.search(path.read_text()), path

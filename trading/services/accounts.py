@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Final
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from clusterx.accounts.models import User
+from clusterx.templatetags import figures
 from trading import events, selectors
 from trading.errors import InvalidBalance, NameTaken, TooMany, UnknownCurrency
 from trading.models import Account, EquitySnapshot
@@ -36,17 +38,27 @@ def create_account(*, owner: User, name: str, starting_balance: Decimal, at: dat
     """
     if not starting_balance.is_finite() or not MINIMUM_BALANCE <= starting_balance <= MAXIMUM_BALANCE:
         raise InvalidBalance(
-            f"starting balance must be {MINIMUM_BALANCE:,}..{MAXIMUM_BALANCE:,}, was {starting_balance}",
+            _("The starting balance must be %(low)s..%(high)s, was %(found)s.")
+            % {
+                "low": figures.quantity(MINIMUM_BALANCE),
+                "high": figures.quantity(MAXIMUM_BALANCE),
+                "found": starting_balance,
+            },
             field="starting_balance",
         )
     if starting_balance != starting_balance.quantize(Decimal("0.01")):
         raise InvalidBalance(
-            f"starting balance must have two decimals at most, was {starting_balance}", field="starting_balance"
+            _("The starting balance must have two decimals at most, was %(found)s.") % {"found": starting_balance},
+            field="starting_balance",
         )
     if currency not in CURRENCIES:
-        raise UnknownCurrency(f"currency must be one of {', '.join(CURRENCIES)}, was {currency!r}", field="currency")
+        raise UnknownCurrency(
+            _("The currency must be one of %(offered)s, was %(found)s.")
+            % {"offered": ", ".join(CURRENCIES), "found": currency},
+            field="currency",
+        )
     if Account.objects.filter(owner=owner).count() >= ACCOUNTS_LIMIT:
-        raise TooMany(f"A person may have {ACCOUNTS_LIMIT} accounts.", limit=ACCOUNTS_LIMIT)
+        raise TooMany(_("A person may have %(limit)s accounts.") % {"limit": ACCOUNTS_LIMIT}, limit=ACCOUNTS_LIMIT)
     try:
         with transaction.atomic():
             account = Account.objects.create(
@@ -73,5 +85,5 @@ def create_account(*, owner: User, name: str, starting_balance: Decimal, at: dat
         # Two requests may pass any check made before; the constraint is what holds.
         if "account_name_once" not in str(error):
             raise
-        raise NameTaken(f"You have an account called {name!r} already.", field="name") from None
+        raise NameTaken(_("You have an account called “%(name)s” already.") % {"name": name}, field="name") from None
     return account

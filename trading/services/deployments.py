@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from clusterx.accounts.models import User
+from clusterx.templatetags import figures
 from marketdata.models import Instrument
 from strategies import contract, library
 from trading import events, selectors
@@ -58,18 +60,23 @@ def deploy(
     account = Account.objects.select_for_update().get(pk=account_id)
     instrument = Instrument.objects.select_related("venue").get(pk=instrument_id)
     if not instrument.is_active or not instrument.venue.is_enabled:
-        raise NotDeployable(f"{instrument.ref} has no live prices here.", field="instrument")
+        raise NotDeployable(_("%(instrument)s has no live prices here.") % {"instrument": instrument.ref}, field="instrument")
     if instrument.quote != account.currency:
         raise NotDeployable(
-            f"{instrument.ref} is quoted in {instrument.quote}; the account is kept in {account.currency}.",
+            _("%(instrument)s is quoted in %(quote)s; the account is kept in %(currency)s.")
+            % {"instrument": instrument.ref, "quote": instrument.quote, "currency": account.currency},
             field="instrument",
         )
     if timeframe not in selectors.timeframes_for(instrument):
         offered = ", ".join(selectors.timeframes_for(instrument))
-        raise NotDeployable(f"timeframe must be one of {offered}, was {timeframe!r}", field="timeframe")
+        raise NotDeployable(
+            _("The timeframe must be one of %(offered)s, was %(found)s.") % {"offered": offered, "found": timeframe},
+            field="timeframe",
+        )
     if not 0 < allocation <= 1 or allocation != allocation.quantize(Decimal("0.0001")):
         raise NotDeployable(
-            f"allocation must be above 0 and at most 1, with four decimals, was {allocation}", field="allocation"
+            _("The allocation must be above 0 and at most 1, with four decimals, was %(found)s.") % {"found": allocation},
+            field="allocation",
         )
     _check_running_limit(account)
     deployment = Deployment.objects.create(
@@ -139,8 +146,8 @@ def delete(*, deployment_id: int, at: datetime, close_position: bool = False, ac
         return deployment
     if _held(deployment) and not close_position:
         raise HoldsPosition(
-            f"The deployment holds {events.text(_held(deployment))} on {deployment.instrument.ref}; close the position "
-            "first, or delete it and close.",
+            _("The deployment holds %(quantity)s on %(instrument)s; close the position first, or delete it and close.")
+            % {"quantity": figures.quantity(_held(deployment), deployment.instrument), "instrument": deployment.instrument.ref},
             quantity=events.text(_held(deployment)),
         )
     stop(deployment_id=deployment_id, at=at, close_position=close_position, actor=actor)
@@ -156,7 +163,7 @@ def _lock(deployment_id: int, *, deleted: bool = False) -> Deployment:
     account = Account.objects.select_for_update().get(pk=account_id)
     deployment = Deployment.objects.select_for_update(of=("self",)).select_related("instrument__venue").get(pk=deployment_id)
     if deployment.deleted_at is not None and not deleted:
-        raise DeploymentDeleted("The deployment was deleted.")
+        raise DeploymentDeleted(_("The deployment was deleted."))
     deployment.account = account
     return deployment
 
@@ -185,7 +192,7 @@ def _close_position(deployment: Deployment, at: datetime) -> None:
 
 def _check_running_limit(account: Account) -> None:
     if Deployment.objects.filter(account=account, status=Deployment.Status.RUNNING).count() >= RUNNING_LIMIT:
-        raise TooMany(f"An account may run {RUNNING_LIMIT} deployments.", limit=RUNNING_LIMIT)
+        raise TooMany(_("An account may run %(limit)s deployments.") % {"limit": RUNNING_LIMIT}, limit=RUNNING_LIMIT)
 
 
 def _tell(deployment: Deployment, type: str, at: datetime, actor: User | None) -> None:
