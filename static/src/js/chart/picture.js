@@ -8,7 +8,7 @@ import { candleColours, chartColours, colourOf } from "./colours.js";
 import { BarFeed } from "./feed.js";
 
 const BARS = 120; // as many as a wide screen shows
-const FEWEST = 30; // below it a picture says nothing
+const FEWEST = 40; // below it a picture says nothing
 const BAR_WIDTH = 8; // pixels
 
 export class LivePicture {

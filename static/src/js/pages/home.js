@@ -16,8 +16,9 @@ async function start() {
   if (!response.ok) return false;
   const { results } = await response.json();
   const moving = results.filter((one) => one.venue.connected && one.price !== null && one.base_timeframe !== "1d");
-  // The longest day behind it shows most: a market that was connected just now has hardly a candle.
-  moving.sort((a, b) => b.spark.length - a.spark.length);
+  // What is live before what is not; of the rest, the clock that runs fastest has the candles that move most.
+  const rank = ({ venue }) => (venue.mode === "live" ? Infinity : venue.clock_rate);
+  moving.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)));
   if (!moving.length) return false;
   const { LivePicture } = await import("../chart/picture.js");
   const frame = find("picture");
