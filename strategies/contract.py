@@ -1,11 +1,11 @@
 """What a strategy is: declared parameters, the history it needs, and the exposure it wants.
 
-Pure: no Django, no database. The same class runs in a backtest, on paper and live. Two styles belong to the contract:
+Pure: no Django, no database. The same class runs in a backtest, on paper and live. Three styles belong to the contract:
 
-* **vectorised**, which this module holds: ``signals(bars, p)`` answers for every bar at once;
-* **event-driven**: ``on_bar(ctx)`` sees the bars up to now, its position and its open orders, and places orders. It
-  will be a second base class beside ``Strategy`` with the same declarations above it; the engine tells the two apart
-  by their class.
+* **vectorised**, ``Strategy``: ``signals(bars, p)`` answers for every bar of one instrument at once;
+* **portfolio**, ``PortfolioStrategy``: the same for several instruments on one account;
+* **event-driven**, ``EventStrategy``: ``on_bar(ctx)`` sees the bars up to now, its position and its open orders, and places
+  orders. ``strategies.engine.context`` is what it is given.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from clusterx.errors import DomainError
 
 if TYPE_CHECKING:
     from marketdata.bars import Bars
+    from strategies.engine.context import Context
 
 Floats = npt.NDArray[np.float64]
 Value = int | float | str
@@ -109,13 +110,41 @@ class Parameters(Mapping[str, Value]):
         return {"version": VERSION, "values": dict(self.values_by_name)}
 
 
-class Strategy(ABC):
-    """A vectorised strategy. Instances hold no state: the same bars and parameters give the same answer."""
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a vectorised strategy wants after each of n closes.
+
+    ``exposure`` (n,) in [-1, 1]. The others are (n,) float64 with NaN for none, and protect in the bar that follows: ``stop`` and
+    ``take_profit`` are prices, ``trail`` a distance in price (docs/engine.md, section 6).
+    """
+
+    exposure: Floats
+    stop: Floats | None = None
+    take_profit: Floats | None = None
+    trail: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The bars of k instruments on one time axis; NaN prices where an instrument has no bar."""
+
+    bars: tuple[Bars, ...]
+
+    def __len__(self) -> int:
+        return len(self.bars[0])
+
+    def __getitem__(self, part: slice) -> Panel:
+        return Panel(tuple(one[part] for one in self.bars))
+
+
+class Declared(ABC):
+    """What every strategy says of itself. Instances hold no state: the same bars and parameters give the same answer."""
 
     name: ClassVar[str]
     label: ClassVar[str]
     summary: ClassVar[str]
-    parameters: ClassVar[tuple[Parameter, ...]]
+    rationale: ClassVar[str] = ""
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
 
     def check(self, p: Parameters) -> None:  # noqa: B027  (most strategies have no rule between parameters)
         """Rules between parameters. Raises InvalidParameter; the ranges of each have been checked before."""
@@ -124,9 +153,13 @@ class Strategy(ABC):
     def history(self, p: Parameters) -> int:
         """How many closed bars the newest bar's answer needs, so that more of them would not change it."""
 
+
+class Strategy(Declared):
+    """A vectorised strategy for one instrument."""
+
     @abstractmethod
-    def signals(self, bars: Bars, p: Parameters) -> Floats:
-        """The exposure wanted after each bar's close.
+    def signals(self, bars: Bars, p: Parameters) -> Floats | Signals:
+        """The exposure wanted after each bar's close, with protective levels where the strategy has them.
 
         Parameters
         ----------
@@ -137,13 +170,73 @@ class Strategy(ABC):
 
         Returns
         -------
-        (n,) float64
+        (n,) float64, or Signals
             In [-1, 1], never NaN; -1 is wholly short, 0 flat, 1 wholly long. Element i uses bars 0..i alone.
             0 where there is not enough history yet.
         """
 
 
-def validate(strategy: Strategy, values: Mapping[str, object]) -> Parameters:
+class PortfolioStrategy(Declared):
+    """A vectorised strategy for ``legs`` instruments on one account."""
+
+    legs: ClassVar[int] = 2
+
+    @abstractmethod
+    def signals(self, panel: Panel, p: Parameters) -> Floats:
+        """(n, k) exposures as of ``Strategy.signals``; the sum of their sizes should stay within 1."""
+
+
+class EventStrategy(Declared):
+    """A strategy that is called bar by bar and places orders. ``on_bar`` may keep state on ``self``: an instance makes one run."""
+
+    def start(self, ctx: Context) -> None:  # noqa: B027  (most have nothing to prepare)
+        """Called once, before the first bar."""
+
+    @abstractmethod
+    def on_bar(self, ctx: Context) -> None:
+        """Called after each close; orders placed here work from the next bar on (docs/strategies.md)."""
+
+
+class InvalidSignals(DomainError):
+    """A strategy answered with something that is no signal; ``facts`` say where."""
+
+    code = "invalid-result"
+
+
+def as_signals(answer: object, n: int) -> Signals:
+    """A strategy's answer, checked: shape, numbers, range.
+
+    Raises InvalidSignals, naming the first bar where it is wrong.
+    """
+    signals = answer if isinstance(answer, Signals) else Signals(answer)  # type: ignore[arg-type]
+    exposure = column("exposure", signals.exposure, n)
+    wrong = ~(np.abs(exposure) <= 1.0)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise InvalidSignals(f"exposure must be in -1..1, was {exposure[at]:g} after bar {at}", field="exposure", bar=at)
+    levels: dict[str, Floats | None] = {"stop": None, "take_profit": None, "trail": None}
+    for name in levels:
+        if (level := getattr(signals, name)) is not None:
+            levels[name] = values = column(name, level, n)
+            wrong = np.isinf(values) | (values <= 0)
+            if wrong.any():
+                at = int(np.argmax(wrong))
+                raise InvalidSignals(f"{name} must be above 0 or NaN, was {values[at]:g} after bar {at}", field=name, bar=at)
+    return Signals(exposure, **levels)
+
+
+def column(name: str, values: object, n: int) -> Floats:
+    """(n,) float64 from what a strategy gave. Raises InvalidSignals if it is something else."""
+    try:
+        array = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidSignals(f"{name} must be {n} numbers, was {type(values).__name__}", field=name) from None
+    if array.shape != (n,):
+        raise InvalidSignals(f"{name} must be {n} numbers, one for each bar, was of shape {array.shape}", field=name)
+    return array
+
+
+def validate(strategy: Declared, values: Mapping[str, object]) -> Parameters:
     """``values`` checked against what ``strategy`` declares; what is left out takes its default.
 
     Raises
@@ -162,7 +255,7 @@ def validate(strategy: Strategy, values: Mapping[str, object]) -> Parameters:
     return parameters
 
 
-def read(strategy: Strategy, stored: Mapping[str, Any]) -> Parameters:
+def read(strategy: Declared, stored: Mapping[str, Any]) -> Parameters:
     """Parameters from what ``Parameters.to_json`` stored.
 
     Raises InvalidParameter if they were written by a version that is not known here.

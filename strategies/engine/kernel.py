@@ -175,6 +175,31 @@ def replace(s: State, intent: Any) -> None:
 
 
 @njit(cache=True)
+def last_known(close: Any, i: int, otherwise: float) -> float:
+    while i >= 0:
+        if close[i, 0] == close[i, 0]:
+            return close[i, 0]
+        i -= 1
+    return otherwise
+
+
+@njit(cache=True)
+def cancel_order(s: State, name: float) -> None:
+    row = row_of(s, name)
+    if row >= 0 and (s.orders[row, at.STATUS] == WORKING or s.orders[row, at.STATUS] == WAITING):
+        end(s, row, CANCELLED, ASKED)
+
+
+@njit(cache=True)
+def begin_deciding(s: State, series: Series, i: int) -> None:
+    """Bring marks and sessions to the close of bar ``i`` where bars were passed over because nothing worked in them."""
+    s.counts[at.SESSION_NOW] = session_of(series, i)
+    s.counts[at.SESSION_NEXT] = session_of(series, i + 1) if i + 1 < len(series.time) else -1
+    price = last_known(series.close, i, s.instruments[0, at.MARK])
+    s.instruments[0, at.MARK] = s.instruments[0, at.CLOSE_BEFORE] = price
+
+
+@njit(cache=True)
 def decide(s: State, series: Series, i: int) -> None:
     """What was decided at the close of bar ``i`` begins to work."""
     while s.counts[at.NEXT_INTENT] < len(series.intents):
@@ -183,9 +208,7 @@ def decide(s: State, series: Series, i: int) -> None:
             break
         s.counts[at.NEXT_INTENT] += 1
         if intent[IN_ACTION] == CANCEL:
-            row = row_of(s, intent[IN_ID])
-            if row >= 0 and (s.orders[row, at.STATUS] == WORKING or s.orders[row, at.STATUS] == WAITING):
-                end(s, row, CANCELLED, ASKED)
+            cancel_order(s, intent[IN_ID])
         elif intent[IN_ACTION] == REPLACE:
             replace(s, intent)
         else:
@@ -462,15 +485,6 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     if i > 0:
         own[at.MARK] = own[at.CLOSE_BEFORE] = last_known(close, min(i, n) - 1, mark)
     return i
-
-
-@njit(cache=True)
-def last_known(close: Any, i: int, otherwise: float) -> float:
-    while i >= 0:
-        if close[i, 0] == close[i, 0]:
-            return close[i, 0]
-        i -= 1
-    return otherwise
 
 
 @njit(cache=True)
