@@ -226,7 +226,7 @@ class Child:
     def _late(self) -> None:
         """Time is up: ask where it is, then kill it. Raises Ended."""
         self._signal(signal.SIGXCPU)
-        self._listen(LAST_WORDS)
+        self._listen(LAST_WORDS, until_traced=True)
         self._signal(signal.SIGKILL)
         raise Ended(Reason.TIMEOUT, f"took longer than {self.limits.seconds:g} s", self._line())
 
@@ -249,12 +249,12 @@ class Child:
             raise Ended(Reason.MEMORY, "was ended by the operating system, which needed its memory", self._line())
         raise Ended(Reason.ERROR, f"crashed: {_CRASHES.get(number, 'it ended itself') if number else 'it'}", self._line())
 
-    def _listen(self, seconds: float) -> None:
-        """Until its end is known and the pipes are empty, or ``seconds`` are over."""
+    def _listen(self, seconds: float, *, until_traced: bool = False) -> None:
+        """Until its end (or where it is) is known and the pipes are empty, or ``seconds`` are over."""
         until = time.monotonic() + seconds
         with contextlib.suppress(KeyError):
             self._poll.unregister(self.result)
-        while self._ended is None and (left := until - time.monotonic()) > 0:
+        while self._ended is None and not (until_traced and self._trace) and (left := until - time.monotonic()) > 0:
             self._attend({descriptor for descriptor, _ in self._poll.poll(left * 1000 + 1)})
         self.drain()
 

@@ -5,6 +5,7 @@ be made. It returns the header and the arrays of the answer.
 """
 
 import ast
+import errno
 import importlib
 import random
 import sys
@@ -102,7 +103,7 @@ def told(error: BaseException) -> dict[str, Any]:
     if isinstance(error, Refused):
         reason, line, column = "error", error.line, error.column
         message = f"{FILE} {said(error)}"
-    elif isinstance(error, MemoryError):
+    elif isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         reason, message = "memory", "needs more memory than a run may use"
     elif isinstance(error, InvalidResult):
         reason, message = "invalid-result", said(error)

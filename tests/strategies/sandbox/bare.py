@@ -1,0 +1,59 @@
+"""The same zygote, child and protocol with the boundary taken away, in namespaces that are thrown away. For tests alone.
+
+It shows that the corpus can fail: ``python -m tests.strategies.sandbox.bare OUT`` writes which attempts got through to OUT.
+Nothing of this can be reached from the platform: the launcher below is put in the place of the real one from here.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+from strategies.sandbox import image as images
+from strategies.sandbox import zygotes
+from strategies.sandbox.launch import zygote_command
+from strategies.sandbox.pool import Pool
+from tests.strategies.sandbox.attempt import LIMITS, run
+from tests.strategies.sandbox.corpus import CORPUS
+
+NO_FILTER = b"\ndef install(program):\n    pass\n"
+NO_LIMITS = b"\ndef limit(limits):\n    pass\n"
+THROWAWAY = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+
+
+def start(image: images.Image, control: socket.socket, launcher: str) -> subprocess.Popen[bytes]:
+    """No root of its own, no other user, capabilities as they come; the namespaces are to protect this machine."""
+    argv = zygote_command(image, control.fileno())
+    site = str(Path(images._package("numpy")).parent)
+    command = [*THROWAWAY, "--mount-proc", images._python(), *argv[1:-2], site, image.code]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, pass_fds=(control.fileno(),), env=image.environment, cwd="/")
+
+
+def stripped() -> dict[str, bytes]:
+    contents = whole()
+    contents["strategies/sandbox/inside/seccomp.py"] += NO_FILTER
+    contents["strategies/sandbox/inside/child.py"] += NO_LIMITS
+    return contents
+
+
+whole = images._contents
+
+
+def main() -> int:
+    with (
+        patch.object(images, "_contents", stripped),
+        patch.object(zygotes, "start", start),
+        patch.object(zygotes, "check_from_outside", lambda pid: None),
+        Pool(1, LIMITS) as pool,
+    ):
+        wrong = run(pool, [attempt for attempt in CORPUS if attempt.needs_boundary])
+    Path(sys.argv[1]).write_text(json.dumps(wrong))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
