@@ -63,6 +63,18 @@ def test_the_chart_shows_bars_and_moves(visitor: Visitor, ref: str):
     assert visitor.wrong == []
 
 
+def test_the_landing_page_shows_a_market_that_moves_or_says_that_it_is_a_drawing(visitor: Visitor, moving: tuple[str, str]):
+    page = visitor.open("/")
+    expect(page.locator("#live-picture canvas").first).to_be_visible(timeout=20_000)
+    expect(page.locator("#live-picture svg.candle-picture")).to_have_count(0)
+    price = page.locator("#live-picture [data-price]")
+    expect(price).not_to_have_text(price.inner_text(), timeout=30_000)
+    page.route("**/api/v1/instruments/", lambda route: route.fulfill(json={"results": []}))
+    visitor.open("/")
+    expect(page.get_by_text("A drawing: no market is connected.")).to_be_visible()
+    assert visitor.wrong == []
+
+
 def test_the_timeframe_and_an_indicator_can_be_chosen(visitor: Visitor, ref: str):
     page = visitor.open(f"/markets/{ref}/")
     page.wait_for_function("window.clusterx && window.clusterx.view && document.querySelector('canvas')")
@@ -90,6 +102,9 @@ def test_indicators_follow_the_forming_bar_by_the_stream_until_they_are_taken_of
     newest = "clusterx.menu.indicators.at(clusterx.view.rows.at(-1)?.[0])[0]?.values[0]?.value"
     page.wait_for_function(f"() => window.clusterx?.view.formingTime && {newest} !== undefined", timeout=30_000)
     page.wait_for_function("() => window.clusterx.menu.indicators.list.every((one) => one.answer)")
+    # Values begin at the first bar: one before it would be a place on the axis without a bar.
+    first = "[clusterx.view.rows[0][0], ...clusterx.menu.indicators.list.map((one) => [...one.values.values()][0][0].time)]"
+    assert len(set(page.evaluate(first))) == 1
     asked = page.evaluate("asked.length")
     before = page.evaluate(newest)
     page.wait_for_function(f"(old) => {newest} !== undefined && {newest} !== old", arg=before, timeout=30_000)

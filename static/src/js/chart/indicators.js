@@ -107,9 +107,11 @@ export class Indicators {
 
   /** Fetch all values again, over the bars that are drawn. */
   async refresh(specs = [...this.#shown.keys()]) {
-    const count = this.view.rows.length;
+    const { rows } = this.view;
+    const count = rows.length;
     if (!specs.length || !count) return;
-    await this.#ask(specs, { limit: Math.min(count, AT_MOST) }, (one, times, answer) => this.#replace(one, times, answer));
+    // From the first bar, not so many of them: a value before it would be a point in time without a bar.
+    await this.#ask(specs, { start: rows[Math.max(0, count - AT_MOST)][0], limit: AT_MOST }, (one, times, answer) => this.#replace(one, times, answer));
     const older = count - AT_MOST;
     if (older > 0) await this.#older(specs.filter((spec) => this.#shown.has(spec)), older);
   }
