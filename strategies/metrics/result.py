@@ -103,6 +103,7 @@ class Metrics:
     slippage: float | None
     funding: float | None
     borrow: float | None
+    interest: float | None
     cost_share: float
 
     benchmark_return: float | None

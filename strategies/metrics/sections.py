@@ -132,14 +132,14 @@ def activity(
 ) -> None:
     bars = equity.size
     if position is None:
-        held = trading.bars_held(trades, bars)
+        held = list(trading.bars_held(trades, bars))
     else:
         if position.shape[:1] != (bars,) or position.ndim > 2 or position.dtype.kind not in "iuf":
             raise InvalidRun(f"position must be numbers as long as time ({bars}), was {position.dtype}, {position.shape}")
-        flat = position if position.ndim == 1 else None
-        any_held = np.count_nonzero(position if flat is not None else (position != 0).any(axis=1))
-        sides = [np.count_nonzero(side if flat is not None else side.any(axis=1)) for side in (position > 0, position < 0)]
-        held = int(any_held), int(sides[0]), int(sides[1])
+        if position.ndim == 2 and position.shape[1] == 1:
+            position = position[:, 0]
+        sides = (position != 0, position > 0, position < 0)
+        held = [int(np.count_nonzero(side if side.ndim == 1 else side.any(axis=1))) for side in sides]
     numbers.values |= {
         key: count / bars for key, count in zip(("exposure", "long_exposure", "short_exposure"), held, strict=True)
     }
@@ -153,11 +153,11 @@ def activity(
         numbers.put("annual_turnover", None if turnover is None else turnover / years, "ruined")
 
     fees = float(trades["fees"].sum()) if paid.fees is None else paid.fees
-    known = (fees, paid.slippage, paid.funding, paid.borrow)
+    known = (fees, paid.slippage, paid.funding, paid.borrow, paid.interest)
     if not all(isfinite(amount) for amount in known if amount is not None):
         raise InvalidRun(f"what was paid must be finite, was {known}")
     numbers.values |= {"fees": fees, "cost_share": sum(amount for amount in known if amount is not None) / start}
-    for key, amount in zip(("slippage", "funding", "borrow"), known[1:], strict=True):
+    for key, amount in zip(("slippage", "funding", "borrow", "interest"), known[1:], strict=True):
         numbers.put(key, amount, "not-given")
 
 

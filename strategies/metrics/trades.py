@@ -43,6 +43,7 @@ class Paid:
     slippage: float | None = None
     funding: float | None = None
     borrow: float | None = None
+    interest: float | None = None
     traded: float | None = None
 
 
