@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import pytest
 from celery.contrib.testing.worker import start_worker
+from django.db import InterfaceError, OperationalError
 
 from clusterx.celery import app
 from marketdata.signals import bar_closed
@@ -154,3 +156,48 @@ def test_a_deployment_that_was_deleted_meanwhile_is_no_error(live: Market) -> No
     Deployment.objects.filter(pk=deployment.pk).update(status="stopped", deleted_at=live.now)
     tasks.evaluate(deployment.pk, int((live.now - MINUTE).timestamp()))
     assert not Evaluation.objects.exists()
+
+
+# -- PostgreSQL is away for a moment ------------------------------------------------------------------------------------
+
+
+def test_every_task_tries_again_when_the_database_is_away() -> None:
+    ours = {name: task for name, task in app.tasks.items() if name.startswith("trading.")}
+    assert len(ours) >= 7
+    for name, task in ours.items():
+        assert {OperationalError, InterfaceError} <= set(task.autoretry_for), name
+        assert task.max_retries * tasks.RETRY["retry_backoff_max"] >= 60, name
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_no_evaluation_is_lost_while_the_database_is_away(
+    live: Market, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Each step of the way from the bar to the fill fails at first, before and inside its transaction."""
+    failed: list[str] = []
+
+    def away_at_first(place: str) -> None:
+        module, name = place.rsplit(".", 1)
+        there = getattr(import_module(module), name)
+
+        def away(*args: object, **more: object) -> object:
+            if failed.count(place) < 2:
+                failed.append(place)
+                raise error("the server closed the connection unexpectedly")
+            return there(*args, **more)
+
+        monkeypatch.setattr(place, away)
+
+    steps = ["trading.selectors.running_on", "trading.services.evaluation._lock", "trading.services.orders.snapshot"]
+    for step in steps:
+        away_at_first(step)
+    monkeypatch.setattr("celery.app.autoretry.get_exponential_backoff_interval", lambda **how: 0)
+    deployment = deployed(AccountFactory(), live)
+    live.close(104.0)
+    announce(live)
+    with working():
+        wait(lambda: Fill.objects.filter(deployment=deployment).exists(), "the fill")
+        wait(lambda: queued() == 0, "the queue to be empty")
+    assert sorted(failed) == sorted(steps * 2)
+    assert Order.objects.count() == Fill.objects.count() == Evaluation.objects.count() == 1
+    assert Evaluation.objects.get().outcome == "ordered"
