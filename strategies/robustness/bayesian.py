@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STARTUP: Final = 16
 ATTEMPTS: Final = 8
+FEW_STEPS: Final = 32
 
 
 def propose(space: Space, seed: int, told: Sequence[dict[str, Any]], count: int, taken: Set[str]) -> list[Values]:
@@ -87,23 +88,30 @@ def _estimated(space: Space, study: Any, seen: Set[str]) -> Values | None:
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
-    """Choices as they are, equal steps by their index, and everything else by its unit coordinate."""
+    """Choices as they are, few equal steps by their index, and everything else by its unit coordinate.
+
+    The estimator integrates over each step of an index, which for hundreds of steps costs more than most backtests.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if dimension.kind == "choice":
         return CategoricalDistribution(dimension.choices)
-    if dimension.stepped:
+    if _counted(dimension):
         return IntDistribution(0, dimension.steps)
     return FloatDistribution(0.0, 1.0)
+
+
+def _counted(dimension: Dimension) -> bool:
+    return dimension.stepped and dimension.steps <= FEW_STEPS
 
 
 def _inward(dimension: Dimension, value: Value) -> Value:
     if dimension.kind == "choice":
         return str(value)
-    return dimension.index(value) if dimension.stepped else min(max(dimension.unit(value), 0.0), 1.0)
+    return dimension.index(value) if _counted(dimension) else min(max(dimension.unit(value), 0.0), 1.0)
 
 
 def _outward(dimension: Dimension, value: Value) -> Value:
     if dimension.kind == "choice":
         return str(value)
-    return dimension.stepped_at(int(value)) if dimension.stepped else dimension.at(float(value))
+    return dimension.stepped_at(int(value)) if _counted(dimension) else dimension.at(float(value))

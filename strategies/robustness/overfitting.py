@@ -6,7 +6,7 @@ of sample, in the other half. With ω its rank there among N trials (1 the worst
 
     PBO = share of the choices with λ ≤ 0: how often the winner is no better than the median afterwards.
 
-Trials without any merit give about 0.5 (and more where what won must lose, since both halves share one sample mean).
+Trials without any merit give about 0.5, and a single matrix of them may give anything around it; a true edge gives little.
 
 Source: Bailey, Borwein, López de Prado, Zhu, "The Probability of Backtest Overfitting", Journal of Computational
 Finance 20 (2017).
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from strategies.robustness.samples import Floats, InvalidSample, table
 
 MOST_BLOCKS: Final = 16
-CHUNK: Final = 512
+CHUNK: Final = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +77,16 @@ def overfitting(returns: npt.ArrayLike, *, blocks: int = 16, score: Literal["sha
     choices = np.array(
         [[i in chosen for i in range(blocks)] for chosen in combinations(range(blocks), blocks // 2)], np.float64
     )
-    results: list[tuple[Floats, Floats, Floats]] = []
-    for start in range(0, len(choices), CHUNK):
-        chosen = choices[start : start + CHUNK]
-        inside = _scores(chosen @ first, chosen @ second, periods, centre, score)
-        outside = _scores((1 - chosen) @ first, (1 - chosen) @ second, periods, centre, score)
-        lines = np.arange(len(chosen))
-        best = inside.argmax(axis=1)
-        reached = outside[lines, best]
-        below, equal = (outside < reached[:, None]).sum(axis=1), (outside == reached[:, None]).sum(axis=1)
-        rank = below + (equal + 1) / 2
-        results.append((rank / (matrix.shape[1] + 1), inside[lines, best], reached))
-    omega, inside_best, outside_best = (np.concatenate(part) for part in zip(*results, strict=True))
+    # In lexicographic order the second half of the choices are the complements of the first, backwards.
+    half = len(choices) // 2
+    omega, inside_best, outside_best = (np.empty(len(choices)) for _ in range(3))
+    for start in range(0, half, CHUNK):
+        chosen = choices[start : min(start + CHUNK, half)]
+        one = _scores(chosen @ first, chosen @ second, periods, centre, score)
+        other = _scores((1 - chosen) @ first, (1 - chosen) @ second, periods, centre, score)
+        forward = np.arange(start, start + len(chosen))
+        for at, inside, outside in ((forward, one, other), (len(choices) - 1 - forward, other, one)):
+            omega[at], inside_best[at], outside_best[at] = _winners(inside, outside)
     logits = np.log(omega / (1 - omega))
     return Overfitting(
         float((logits <= 0).mean()),
@@ -100,6 +98,15 @@ def overfitting(returns: npt.ArrayLike, *, blocks: int = 16, score: Literal["sha
         matrix.shape[1],
         blocks,
     )
+
+
+def _winners(inside: Floats, outside: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of each line of scores the winner inside: its relative rank outside (ties share theirs), and both its scores."""
+    lines = np.arange(len(inside))
+    best = inside.argmax(axis=1)
+    reached = outside[lines, best]
+    below, equal = (outside < reached[:, None]).sum(axis=1), (outside == reached[:, None]).sum(axis=1)
+    return (below + (equal + 1) / 2) / (inside.shape[1] + 1), inside[lines, best], reached
 
 
 def _scores(total: Floats, squares: Floats, n: int, centre: Floats, score: str) -> Floats:

@@ -100,13 +100,16 @@ def mean_above_zero(returns: npt.ArrayLike, *, runs: int = 1000, seed: int = 0, 
 def best_of_many(returns: npt.ArrayLike, *, runs: int = 1000, seed: int = 0, block: float | None = None) -> Significance:
     """White's reality check: whether the best mean among (periods, rules) returns in excess of a benchmark is above 0.
 
-    The statistic is max over rules of √n·mean; under chance √n·(resampled mean − mean), all rules drawn at the same periods.
-    Raises InvalidSample.
+    The statistic is max over rules of √n·mean; under chance √n·(resampled mean − mean), all rules drawn at the same periods
+    and widened by 1/√(1 − (2L − 1)/n) for what centring took. Raises InvalidSample, also for fewer than 4·L periods.
     """
     matrix = table("returns", returns, 2)
     runs, n = count("runs", runs, most=MOST_RUNS), len(matrix)
-    centred = matrix - matrix.mean(axis=0)
     length = block_length(n) if block is None else block
+    if n < 4 * length:
+        raise InvalidSample(f"{n} returns are too few for blocks of {length:g}; four blocks are the least")
+    # Centring takes (2L - 1)/n of the variance that blocks of mean length L resample, which makes small samples look too sure.
+    centred = (matrix - matrix.mean(axis=0)) / np.sqrt(1 - (2 * length - 1) / n)
     chance = np.empty(runs)
     for run in range(runs):
         order = stationary_order(n, n, length, generator(seed, run))

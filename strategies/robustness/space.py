@@ -206,11 +206,11 @@ class Space:
     def sample(self, seed: int, number: int, taken: Set[str] = frozenset()) -> Values | None:
         """Point ``number`` of the random sequence of ``seed``: uniform over unit coordinates and allowed.
 
-        Its ``key`` is not in ``taken``. None if 12,800 draws found nothing new.
+        Its ``key`` is not in ``taken``. None if 200 attempts found nothing new.
         """
         rng = generator(seed, number)
-        for _ in range(ATTEMPTS):
-            units = rng.random((64, len(self.dimensions)))
+        for attempt in range(ATTEMPTS):
+            units = rng.random((64 if attempt else 4, len(self.dimensions)))
             points = [{d.name: d.at(u) for d, u in zip(self.dimensions, line, strict=True)} for line in units.tolist()]
             columns = [np.asarray([point[d.name] for point in points]) for d in self.dimensions]
             for place in np.flatnonzero(self._mask(columns)).tolist():

@@ -227,3 +227,35 @@ def test_chunks_hold_all_trials_once_and_a_second_of_work_each() -> None:
     assert chunk_size(1000, 2, 0.0001) == 125  # four tasks for each worker at least
     assert chunk_size(1000, 2, 5.0) == 1
     assert chunk_size(3, 8, 0.0) == 1
+
+
+def test_trials_of_the_same_generation_are_not_compared() -> None:
+    search = Search(SPACE, "random", trials=24, seed=0, batch=8, stopping=Stopping(hopeless=0.25, warm_up=8))
+    for trial in search.ask(8):
+        search.report(trial.number, 1, float(trial.number))
+        search.tell(trial.number, 0.0)
+    *others, last = search.ask(8)
+    for trial in others:
+        search.report(trial.number, 1, 100.0)
+    # Below the lower quarter of all fifteen, not of the eight before: who answers first must not decide.
+    assert not search.report(last.number, 1, 3.0)
+
+
+def test_a_search_does_not_stop_in_the_middle_of_a_generation() -> None:
+    search = Search(SPACE, "random", trials=1000, seed=0, batch=4, stopping=Stopping(target=5.0))
+    first, *rest = search.ask(4)
+    search.tell(first.number, 9.0)
+    assert search.stopped is None
+    for trial in rest:
+        search.tell(trial.number, 0.0)
+    assert search.stopped == "target"
+
+
+def test_what_is_given_out_again_begins_anew() -> None:
+    search = new("random")
+    (trial,) = search.ask(1)
+    search.report(trial.number, 1, 3.0)
+    assert search.requeue() == 1
+    (again,) = search.ask(1)
+    assert (again.number, again.values, again.reports) == (trial.number, trial.values, [])
+    search.report(again.number, 1, 3.0)
