@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from strategies.contract import Strategy
+from strategies.contract import Declared
 from strategies.robustness.bayesian import propose
 from strategies.robustness.samples import InvalidSpace
 from strategies.robustness.space import Space, Values, key
@@ -292,7 +292,7 @@ class Search:
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any], strategy: Strategy | None = None) -> Search:
+    def from_json(cls, stored: Mapping[str, Any], strategy: Declared | None = None) -> Search:
         """The search as it was stored. Trials then running are still running: ``requeue`` gives them out again.
 
         Raises InvalidSpace if it was stored by a version that is not known here.

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from strategies.contract import InvalidParameter, Parameter, Strategy, Value, validate
+from strategies.contract import Declared, InvalidParameter, Parameter, Value, validate
 from strategies.robustness import constraints
 from strategies.robustness.constraints import Constraint
 from strategies.robustness.samples import InvalidSpace, generator
@@ -146,7 +146,7 @@ class Space:
     dimensions: tuple[Dimension, ...]
     rules: tuple[Constraint, ...] = ()
     fixed: Mapping[str, Value] = field(default_factory=dict)
-    strategy: Strategy | None = field(default=None, compare=False, repr=False)
+    strategy: Declared | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         names = [dimension.name for dimension in self.dimensions]
@@ -236,7 +236,7 @@ class Space:
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any], strategy: Strategy | None = None) -> Space:
+    def from_json(cls, stored: Mapping[str, Any], strategy: Declared | None = None) -> Space:
         """Raises InvalidSpace if it was stored by a version that is not known here."""
         if stored.get("version") != VERSION:
             raise InvalidSpace(f"a search space must be of version {VERSION}, was {stored.get('version')!r}")
@@ -253,7 +253,7 @@ def build(
     dimensions: Sequence[Dimension],
     rules: Sequence[str] = (),
     fixed: Mapping[str, Value] | None = None,
-    strategy: Strategy | None = None,
+    strategy: Declared | None = None,
 ) -> Space:
     """A space from dimensions and the texts of its constraints. Raises InvalidSpace."""
     fixed = dict(fixed or {})
@@ -262,13 +262,13 @@ def build(
     return Space(tuple(dimensions), tuple(constraints.parse(rule, kinds) for rule in rules), fixed, strategy)
 
 
-def space_of(strategy: Strategy, ranges: Mapping[str, Mapping[str, Any]], rules: Sequence[str] = ()) -> Space:
+def space_of(strategy: Declared, ranges: Mapping[str, Mapping[str, Any]], rules: Sequence[str] = ()) -> Space:
     """The space of a strategy's declared parameters.
 
     Parameters
     ----------
-    strategy : Strategy
-        Its declarations give kinds and outer bounds; its ``check`` refuses points.
+    strategy : Declared
+        Of any style. Its declarations give kinds and outer bounds; its ``check`` refuses points.
     ranges : mapping of parameter name to a range
         A range may have ``minimum``, ``maximum``, ``step``, ``log``, ``levels``, ``choices``; the rest is as
             declared. ``{"value": 5}`` holds the parameter at 5; one that is not named keeps its default.

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marketdata.bars import Bar, Bars, problem
+from strategies.robustness import montecarlo
 from strategies.robustness.markets import resample_bars
 from strategies.robustness.montecarlo import Method, block_length, simulate_paths, stationary_order
 from strategies.robustness.noise import jitter, judge, recent_range
@@ -102,6 +103,14 @@ def test_one_seed_is_one_set_of_paths_and_more_runs_only_add(method: Method) -> 
     many = simulate_paths(returns, method=method, runs=50, seed=9)
     assert many.drawdown[:20].tolist() == few.drawdown.tolist()
     assert simulate_paths(returns, method=method, runs=20, seed=10).drawdown.tolist() != few.drawdown.tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_how_the_runs_are_cut_into_chunks_changes_nothing(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    returns = np.random.default_rng(0).normal(0, 0.02, 50)
+    whole = simulate_paths(returns, method=method, runs=20, seed=9)
+    monkeypatch.setattr(montecarlo, "CHUNK_CELLS", 150)
+    assert simulate_paths(returns, method=method, runs=20, seed=9).drawdown.tolist() == whole.drawdown.tolist()
 
 
 def test_quantiles_are_ordered_and_told_as_json() -> None:

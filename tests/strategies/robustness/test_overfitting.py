@@ -12,24 +12,29 @@ from strategies.robustness.overfitting import overfitting
 from strategies.robustness.samples import InvalidSample
 
 
-def plain(returns: np.ndarray, blocks: int) -> list[float]:
-    """The logits of CSCV as the paper words it, one choice of blocks at a time."""
+def plain(returns: np.ndarray, blocks: int) -> tuple[list[float], list[float], list[float]]:
+    """Logits and the winner's scores inside and outside, of CSCV as the paper words it, one choice of blocks at a time."""
     parts = np.split(returns, blocks)
-    logits = []
+    logits, best_inside, best_outside = [], [], []
     for chosen in combinations(range(blocks), blocks // 2):
         inside = np.concatenate([parts[i] for i in chosen])
         outside = np.concatenate([parts[i] for i in range(blocks) if i not in chosen])
-        best = int((inside.mean(axis=0) / inside.std(axis=0, ddof=1)).argmax())
+        tuned = inside.mean(axis=0) / inside.std(axis=0, ddof=1)
+        best = int(tuned.argmax())
         scores = outside.mean(axis=0) / outside.std(axis=0, ddof=1)
         omega = (1 + (scores < scores[best]).sum()) / (returns.shape[1] + 1)
         logits.append(math.log(omega / (1 - omega)))
-    return logits
+        best_inside.append(float(tuned[best]))
+        best_outside.append(float(scores[best]))
+    return logits, best_inside, best_outside
 
 
 def test_it_computes_what_the_paper_says() -> None:
     returns = np.random.default_rng(0).normal(0.0005, 0.01, (240, 9))
     found = overfitting(returns, blocks=8)
-    expected = plain(returns, 8)
+    expected, inside, outside = plain(returns, 8)
+    assert found.inside.tolist() == pytest.approx(inside)
+    assert found.outside.tolist() == pytest.approx(outside)
     assert found.logits.tolist() == pytest.approx(expected)
     assert found.pbo == np.mean(np.array(expected) <= 0)
     assert len(found.logits) == math.comb(8, 4)

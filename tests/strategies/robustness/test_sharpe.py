@@ -144,6 +144,34 @@ def test_independent_trials_stay_apart_and_copies_fall_together() -> None:
     assert (copies.count, copies.variance) == (1, 0.0)
 
 
+def joined_plainly(returns: np.ndarray, alike: float) -> set[frozenset[int]]:
+    """Average linkage by its definition: the pair of groups with the highest mean correlation, again and again."""
+    correlation = np.corrcoef(returns.T)
+    groups = [[i] for i in range(len(correlation))]
+    while len(groups) > 1:
+        means = {
+            (i, j): correlation[np.ix_(groups[i], groups[j])].mean()
+            for i in range(len(groups))
+            for j in range(i + 1, len(groups))
+        }
+        (i, j), highest = max(means.items(), key=lambda item: item[1])
+        if highest < alike:
+            break
+        groups[i] += groups.pop(j)
+    return {frozenset(group) for group in groups}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_trials_are_joined_as_the_definition_of_average_linkage_says(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    returns = rng.normal(size=(30, 6)) @ rng.normal(size=(6, 25)) + 0.5 * rng.normal(size=(30, 25))
+    returns = np.column_stack([returns, returns[:, :4]])  # copies, so that there are ties
+    labels = clusters(returns, alike=0.3).labels
+    assert {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels.tolist())} == joined_plainly(
+        returns, 0.3
+    )
+
+
 def test_labels_do_not_depend_on_the_order_of_the_trials() -> None:
     returns = families(4, 6, 0.8, seed=2)
     order = np.random.default_rng(1).permutation(24)
