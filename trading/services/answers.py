@@ -49,11 +49,10 @@ def ask(deployment: Deployment, bar_time: datetime) -> Answer | None:
         reason = "Bars are missing in the history and are being asked for."
         return Answer(close, outcome=Outcome.WARMING_UP, code="open-gap", reason=reason)
     try:
-        target = float(strategy.signals(bars, parameters)[-1])
+        target = float(contract.as_signals(strategy.signals(bars, parameters), len(bars)).exposure[-1])
+    except contract.InvalidSignals as error:
+        return Answer(close, outcome=Outcome.FAILED, code=error.code, reason=error.message)
     except Exception as error:
         # Whatever a strategy raises is the strategy's failure and stops this deployment alone.
         return Answer(close, outcome=Outcome.FAILED, code="strategy-raised", reason=f"{type(error).__name__}: {error}")
-    if not -1 <= target <= 1:
-        reason = f"The exposure must be -1..1, was {target}."
-        return Answer(close, outcome=Outcome.FAILED, code="strategy-exposure", reason=reason)
     return Answer(close, target=target)
