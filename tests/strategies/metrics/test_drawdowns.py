@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.metrics.curve import Drawdown, drawdowns
@@ -38,6 +38,7 @@ def test_only_the_ten_deepest_are_kept_in_order() -> None:
     assert first.peak_time < second.peak_time
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(50, 150).map(float), min_size=1, max_size=50))
 def test_an_independent_count_finds_the_same(equity: list[float]) -> None:
     found = drawdowns(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.metrics.catalogue import CATALOGUE, METRICS
@@ -33,6 +33,7 @@ def holds_together(m: Metrics) -> None:
 amounts = st.one_of(st.floats(-1e5, 1e5), st.floats(1, 1e6), st.sampled_from([0.0, CASH, 1e-300, 1e-9, 1e50, -1e50]))
 
 
+@settings(deadline=None)
 @given(
     equity=st.lists(amounts, min_size=1, max_size=60),
     pnl=st.lists(st.floats(-1e9, 1e9), max_size=25),

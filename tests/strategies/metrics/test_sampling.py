@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.metrics.catalogue import CATALOGUE
@@ -24,6 +24,7 @@ def numbers(m: Metrics, keys: list[str]) -> dict[str, float | None]:
     return {key: value for key, value in m.numbers().items() if key in keys}
 
 
+@settings(deadline=None)
 @given(
     returns=st.lists(st.floats(-0.3, 0.3), min_size=1, max_size=60).map(np.array),
     parts=st.sampled_from([2, 24, 288]),
@@ -93,6 +94,7 @@ def test_bars_longer_than_a_day_are_samples_of_their_own() -> None:
     assert m.volatility == pytest.approx(returns.std(ddof=1) * np.sqrt(365.25 / 7))
 
 
+@settings(deadline=None)
 @given(factor=st.sampled_from([1e-6, 1e-2, 0.5, 3.0, 1e6, 1e9]), seed=st.integers(0, 20))
 def test_the_currency_scales_money_and_nothing_else(factor: float, seed: int) -> None:
     returns = random_returns(400, seed)

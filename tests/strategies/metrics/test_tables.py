@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.metrics.by_regime import RegimeResult
@@ -14,6 +14,7 @@ HOUR = 3600
 returns_lists = st.lists(st.floats(-0.2, 0.25), min_size=1, max_size=120).map(np.array)
 
 
+@settings(deadline=None)
 @given(returns_lists)
 def test_months_and_years_compound_to_the_total_return(returns: np.ndarray) -> None:
     m = daily(np.repeat(returns, 5)).measure(resamples=0)
@@ -28,6 +29,7 @@ def test_a_month_ends_with_the_bar_that_closes_at_its_last_midnight() -> None:
     assert run.measure().months == ((2020, 1, pytest.approx(0.2)), (2020, 2, pytest.approx(0.25)))
 
 
+@settings(deadline=None)
 @given(returns_lists)
 def test_every_day_falls_in_one_bin_and_zero_parts_them(returns: np.ndarray) -> None:
     table = daily(returns).measure(resamples=0).distribution
@@ -57,6 +59,7 @@ def test_regimes_by_hand() -> None:
     assert isinstance(second, RegimeResult)
 
 
+@settings(deadline=None)
 @given(returns=returns_lists, seed=st.integers(0, 50))
 def test_regimes_share_out_the_whole_run(returns: np.ndarray, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.metrics.catalogue import CATALOGUE
@@ -98,6 +98,7 @@ def test_only_wins_or_only_losses_have_no_ratio() -> None:
     assert FLAT.measure(trade_list([0.0])).missing["profit_factor"] == "no-losses"
 
 
+@settings(deadline=None)
 @given(pnl=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
 def test_wins_and_losses_make_up_the_expectancy(pnl: list[float]) -> None:
     m = daily(np.zeros(80)).measure(trade_list(pnl), resamples=0)
