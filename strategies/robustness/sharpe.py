@@ -29,6 +29,7 @@ import numpy.typing as npt
 from strategies.robustness.samples import Floats, Ints, InvalidSample, row, share, table
 
 NORMAL: Final = NormalDist()
+MOST_TRIALS: Final = 5000  # their correlations are 200 MB
 EULER: Final = 0.5772156649015329
 
 
@@ -139,6 +140,10 @@ def clusters(returns: npt.ArrayLike, *, alike: float = 0.5) -> Clusters:
     replaces their search for the best silhouette: independent trials then stay apart, and nothing is drawn at random.
     """
     matrix = table("returns", returns, 2)
+    if matrix.shape[1] > MOST_TRIALS:
+        raise InvalidSample(
+            f"clusters are made of at most {MOST_TRIALS:,} trials, were {matrix.shape[1]:,}; take a sample of them"
+        )
     labels = _linked(_correlation(matrix), share("alike", alike))
     count = int(labels.max()) + 1
     weight = 1 / np.maximum(matrix.var(axis=0), 1e-18)

@@ -48,7 +48,14 @@ def test_one_quiet_bar_does_not_decide_and_many_do() -> None:
 
 
 def test_fills_where_nothing_traded_leave_no_capacity() -> None:
-    assert capacity([10.0], [0.0], [0.01], profit=5, capital=100).estimate == 0.0
+    found = capacity([10.0, 10.0], [0.0, 1000.0], [0.01, 0.01], profit=5, capital=100)
+    assert (found.estimate, found.by_share) == (0.0, 0.0)
+    assert found.impact == pytest.approx(10 * 0.01 * 0.1)  # of the fill that had a market
+    assert found.break_even > 0
+
+
+def test_of_few_fills_the_largest_decides() -> None:
+    assert capacity([10.0, 20.0], [1000.0, 1000.0], [0.01, 0.01], profit=5, capital=100).share == 0.02
 
 
 def test_what_earns_nothing_carries_nothing_and_a_market_that_does_not_move_carries_all() -> None:

@@ -1,0 +1,87 @@
+"""The badge: earned by merit, seldom by luck, and not by trying often."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from strategies.robustness.evidence import evidence
+from strategies.robustness.samples import InvalidSample
+
+
+def random_strategies(seed: int, periods: int, trials: int, cost: float = 0.0) -> np.ndarray:
+    """Returns of strategies that are long, flat or short at random on one random walk, and pay for each change."""
+    rng = np.random.default_rng(seed)
+    market = rng.normal(0, 0.01, periods)
+    exposure = np.repeat(rng.integers(-1, 2, (periods // 5 + 1, trials)), 5, axis=0)[:periods].astype(float)
+    turnover = np.abs(np.diff(exposure, axis=0, prepend=0))
+    return exposure * market[:, None] - cost * turnover
+
+
+def best(returns: np.ndarray) -> np.ndarray:
+    return returns[:, (returns.mean(axis=0) / returns.std(axis=0)).argmax()]
+
+
+def test_at_most_one_random_strategy_in_twenty_carries_a_badge() -> None:
+    # On walks of their own: a thousand strategies on one walk would share its luck.
+    badges = [evidence(random_strategies(seed, 500, 1)[:, 0]).badge for seed in range(1000)]
+    assert badges.count("significant") / 1000 <= 0.05 + 4 * math.sqrt(0.05 * 0.95 / 1000)
+    assert badges.count("significant") > 10, "a badge that nothing ever carries proves nothing"
+    costly = [evidence(random_strategies(seed, 500, 1, cost=0.001)[:, 0]).badge for seed in range(300)]
+    assert costly.count("significant") / 300 < 0.05
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.001])
+def test_the_best_of_a_thousand_random_strategies_carries_none(cost: float) -> None:
+    for seed in range(5):
+        returns = random_strategies(seed, 750, 1000, cost)
+        chosen = best(returns)
+        found = evidence(chosen, trials=1000, kept=returns)
+        assert found.badge != "significant"
+        assert evidence(chosen, trials=1000).badge != "significant"
+        if not cost:
+            assert evidence(chosen).badge == "significant", "without counting the trials it would carry one"
+            assert found.badge == "explained-by-trials"
+
+
+def test_merit_carries_a_badge_through_many_trials() -> None:
+    returns = random_strategies(0, 750, 300)
+    skilled = np.random.default_rng(1).normal(0.0025, 0.01, 750)
+    assert evidence(skilled, trials=301, kept=np.column_stack([returns, skilled])).badge == "significant"
+
+
+def test_variations_of_one_idea_are_not_counted_as_ideas_and_trials_that_were_not_kept_are_counted() -> None:
+    idea = np.random.default_rng(2).normal(0.001, 0.01, (500, 1))
+    kept = idea + np.random.default_rng(3).normal(0, 0.002, (500, 50))
+    assert evidence(kept[:, 0], trials=50, kept=kept).effective_trials == 1
+    assert evidence(kept[:, 0], trials=500, kept=kept).effective_trials == 10
+    assert evidence(kept[:, 0], trials=500).effective_trials == 500
+
+
+def test_kept_trials_that_happen_to_agree_do_not_wipe_the_deflation_out() -> None:
+    rng = np.random.default_rng(4)
+    kept = rng.normal(0, 0.01, (250, 2))
+    kept -= kept.mean(axis=0)  # two ideas, both with a Sharpe ratio of exactly nothing: their variance is 0
+    found = evidence(rng.normal(0.001, 0.01, 250), trials=100, kept=kept)
+    assert found.by_luck == pytest.approx(2.5 / math.sqrt(249), rel=0.05)
+
+
+def test_it_is_told_as_json() -> None:
+    losing = evidence(np.random.default_rng(5).normal(-0.002, 0.01, 250))
+    told = json.loads(json.dumps(losing.to_json()))
+    assert told["badge"] == "not-shown"
+    assert told["minimum_track_record"] is None
+    assert evidence(np.random.default_rng(5).normal(0.002, 0.01, 250)).to_json()["minimum_track_record"] > 1
+
+
+def test_more_kept_than_made_and_numbers_out_of_range_are_refused() -> None:
+    returns = random_strategies(6, 100, 3)
+    with pytest.raises(InvalidSample, match="3 trials were kept of 2"):
+        evidence(returns[:, 0], trials=2, kept=returns)
+    with pytest.raises(InvalidSample):
+        evidence(returns[:, 0], trials=0)
+    with pytest.raises(InvalidSample):
+        evidence(returns[:, 0], confidence=1.0)
