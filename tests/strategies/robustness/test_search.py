@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +75,19 @@ def test_a_search_stored_and_resumed_anywhere_is_the_uninterrupted_one(method: M
         resumed = Search.from_json(json.loads(json.dumps(search.to_json())))
         assert resumed.requeue() == sum(trial.state == "asked" for trial in search.trials)
         assert story(run(resumed, shuffle=cut)) == whole
+
+
+def test_another_process_proposes_the_same() -> None:
+    here = run(Search(SPACE, "bayesian", trials=40, seed=5, batch=8))
+    code = (
+        "import json; from tests.strategies.robustness.test_search import SPACE, Search, run;"
+        "print(json.dumps(run(Search(SPACE, 'bayesian', trials=40, seed=5, batch=8)).to_json()))"
+    )
+    root = Path(__file__).resolve().parents[3]
+    for hash_seed in ("1", "2"):
+        env = os.environ | {"PYTHONHASHSEED": hash_seed, "TZ": "Asia/Kathmandu", "OMP_NUM_THREADS": hash_seed}
+        answer = subprocess.run([sys.executable, "-c", code], cwd=root, env=env, capture_output=True, text=True, check=True)
+        assert json.loads(answer.stdout) == json.loads(json.dumps(here.to_json()))
 
 
 def test_another_seed_gives_other_trials() -> None:
