@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from strategies.robustness.samples import InvalidSample, count, share, table
 from strategies.robustness.sharpe import (
+    ALIKE,
     clusters,
     deflated_sharpe,
     expected_maximum_sharpe,
@@ -56,7 +57,12 @@ class Evidence:
 
 
 def evidence(
-    returns: npt.ArrayLike, *, trials: int = 1, kept: npt.ArrayLike | None = None, alike: float = 0.5, confidence: float = 0.95
+    returns: npt.ArrayLike,
+    *,
+    trials: int = 1,
+    kept: npt.ArrayLike | None = None,
+    alike: float = ALIKE,
+    confidence: float = 0.95,
 ) -> Evidence:
     """The evidence of a track record.
 

@@ -29,6 +29,9 @@ import numpy.typing as npt
 from strategies.robustness.samples import Floats, Ints, InvalidSample, row, share, table
 
 NORMAL: Final = NormalDist()
+# From 0.5 on joins so much that one in eight winners of a sweep over random walks would pass as significant; from 0.7 on
+# fewer than one in twenty do (tests/strategies/robustness/test_evidence.py holds it).
+ALIKE: Final = 0.7
 MOST_TRIALS: Final = 5000  # their correlations are 200 MB
 EULER: Final = 0.5772156649015329
 
@@ -124,7 +127,7 @@ class Clusters:
     variance: float
 
 
-def clusters(returns: npt.ArrayLike, *, alike: float = 0.5) -> Clusters:
+def clusters(returns: npt.ArrayLike, *, alike: float = ALIKE) -> Clusters:
     """Join trials by average linkage until no two clusters have a mean correlation of ``alike`` or more.
 
     Parameters

@@ -47,6 +47,31 @@ def test_the_best_of_a_thousand_random_strategies_carries_none(cost: float) -> N
             assert found.badge == "explained-by-trials"
 
 
+def sweep_of_crosses(seed: int) -> np.ndarray:
+    """Returns of 40 crosses of two moving averages, long or short, on one random walk."""
+    moves = np.random.default_rng(seed).normal(0, 0.01, 900)
+    total = np.concatenate([[0.0], np.cumsum(np.exp(np.cumsum(moves)))])
+    averages = {window: ((total[window:] - total[:-window]) / window)[-800:] for window in range(5, 101)}
+    lines = [
+        np.sign(averages[fast] - averages[slow])[:-1] * moves[-799:]
+        for fast in range(5, 51, 5)
+        for slow in range(20, 101, 20)
+        if fast < slow
+    ]
+    return np.array(lines).T
+
+
+def test_the_winner_of_a_sweep_over_a_random_walk_carries_a_badge_at_most_one_time_in_twenty() -> None:
+    uncounted = counted = 0
+    for seed in range(200):
+        returns = sweep_of_crosses(seed)
+        chosen = best(returns)
+        uncounted += evidence(chosen).badge == "significant"
+        counted += evidence(chosen, trials=returns.shape[1], kept=returns).badge == "significant"
+    assert uncounted > 30, "a sweep would find significance where there is none"
+    assert counted <= 10
+
+
 def test_merit_carries_a_badge_through_many_trials() -> None:
     returns = random_strategies(0, 750, 300)
     skilled = np.random.default_rng(1).normal(0.0025, 0.01, 750)
