@@ -155,7 +155,9 @@ class Declared(ABC):
 
 
 class Strategy(Declared):
-    """A vectorised strategy for one instrument."""
+    """A vectorised strategy for one instrument. ``levels`` names the protective levels of its signals: without them it is another."""
+
+    levels: ClassVar[tuple[Literal["stop", "take_profit", "trail"], ...]] = ()
 
     @abstractmethod
     def signals(self, bars: Bars, p: Parameters) -> Floats | Signals:

@@ -132,10 +132,8 @@ def place(s: State, series: Series, i: int, intent: Any) -> None:
     if why == NONE and order[at.PARENT] != 0:
         order[at.QUANTITY] = 0.0
         parent = row_of(s, order[at.PARENT])
-        known = parent >= 0 and parent != row
-        if known and s.orders[parent, at.INSTRUMENT] != j:
-            why = NO_PARENT
-        elif known and s.orders[parent, at.FILLED] > 0:
+        known = parent >= 0 and parent != row and s.orders[parent, at.INSTRUMENT] == j
+        if known and s.orders[parent, at.FILLED] > 0:
             order[at.QUANTITY] = s.orders[parent, at.FILLED]
         elif known and s.orders[parent, at.STATUS] in (WORKING, WAITING):
             order[at.STATUS] = WAITING
@@ -294,7 +292,7 @@ def expire(s: State, series: Series, i: int) -> None:
     for index in range(s.counts[at.ACTIVE]):
         row = s.active[index]
         order = s.orders[row]
-        if order[at.TIME_IN_FORCE] == DAY and order[at.SESSION] != session:
+        if order[at.STATUS] == WORKING and order[at.TIME_IN_FORCE] == DAY and order[at.SESSION] != session:
             end(s, row, EXPIRED, WAS_DAY)
     sweep_out(s)
 

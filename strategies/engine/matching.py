@@ -114,16 +114,31 @@ def room(s: State, j: int, quantity: float) -> float:
 
 
 @njit(cache=True)
+def row_of(s: State, name: float) -> int:
+    """The row of the order with that id, or -1. Ids ascend."""
+    low, high = 0, s.counts[at.ORDERS]
+    while low < high:
+        middle = (low + high) // 2
+        if s.orders[middle, at.ID] < name:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < s.counts[at.ORDERS] and s.orders[low, at.ID] == name else -1
+
+
+@njit(cache=True)
 def end(s: State, row: int, status: int, why: int) -> None:
-    """End an order, and the children that wait for it."""
+    """End an order; without a fill, also those that wait for it, and those that wait for them."""
     order = s.orders[row]
     order[at.STATUS], order[at.WHY] = status, why
-    if order[at.FILLED] > 0 and status != CANCELLED:
+    if order[at.FILLED] > 0:
         return
     for index in range(s.counts[at.ACTIVE]):
         child = s.orders[s.active[index]]
-        if child[at.PARENT] == order[at.ID] and child[at.STATUS] == WAITING:
-            child[at.STATUS], child[at.WHY] = CANCELLED, NO_PARENT
+        if child[at.STATUS] == WAITING:
+            parent = s.orders[row_of(s, child[at.PARENT])]
+            if parent[at.STATUS] not in (WORKING, WAITING) and parent[at.FILLED] == 0:
+                child[at.STATUS], child[at.WHY] = CANCELLED, NO_PARENT
 
 
 @njit(cache=True)
@@ -159,7 +174,7 @@ def filled_some(s: State, i: int, row: int, quantity: float, price: float, refer
                 other[at.WOKEN_BAR], other[at.ORDER_EXTREME] = i, price
                 other[at.SESSION] = s.counts[at.SESSION_NEXT if phase == at.AT_CLOSE else at.SESSION_NOW]
             other[at.QUANTITY] += quantity
-        elif order[at.GROUP] != 0 and other[at.GROUP] == order[at.GROUP]:
+        if order[at.GROUP] != 0 and other[at.GROUP] == order[at.GROUP]:
             if whole:
                 end(s, other_row, CANCELLED, IN_GROUP)
             elif other[at.STATUS] == WORKING:
@@ -239,7 +254,7 @@ def fill_target(s: State, i: int, j: int, reference: float, phase: int) -> None:
     if exposure != own[at.TARGET]:
         s.account[at.SHORT_REFUSED] += 1
     held, volume = own[at.POSITION], s.bar[j, at.BAR_VOLUME]
-    wanted, price, cut = target_quantity(s.rules, s.account, s.instruments, s.markets, j, exposure, reference, volume)
+    wanted, cut = target_quantity(s.rules, s.account, s.instruments, s.markets, j, exposure, reference, volume)
     change = wanted - held
     row = int(own[at.TARGET_ROW])
     if change == 0:
@@ -256,6 +271,7 @@ def fill_target(s: State, i: int, j: int, reference: float, phase: int) -> None:
         own[at.TARGET_ROW] = row
     order = s.orders[row]
     order[at.SIDE], order[at.QUANTITY] = side, order[at.FILLED] + quantity
+    price = slipped(s.rules, reference, side, quantity, volume, market[at.TICK])
     if wanted != 0 and quantity * price * market[at.MULTIPLIER] < market[at.MINIMUM_NOTIONAL]:
         order[at.STATUS], order[at.WHY] = REJECTED, TOO_SMALL
         own[at.PENDING] = 0.0
@@ -265,7 +281,7 @@ def fill_target(s: State, i: int, j: int, reference: float, phase: int) -> None:
         if fits < quantity:
             price = slipped(s.rules, reference, side, fits, volume, market[at.TICK])
         fill(s, i, row, fits, price, reference, False, OF_TARGET, phase)
-    if fits == quantity or (cut and fits > 0):
+    if fits == quantity:
         own[at.PENDING] = 0.0
         order[at.STATUS] = FILLED
 
@@ -328,7 +344,7 @@ def fill_protective(s: State, i: int, j: int, reference: float, origin: int, row
     if fits > 0:
         volume = s.bar[j, at.BAR_VOLUME]
         price = reference if limit else slipped(s.rules, reference, side, fits, volume, market[at.TICK])
-        fill(s, i, row, fits, price, reference, limit, origin, phase)
+        fill(s, i, row, fits, price, reference, limit and phase != at.AT_OPEN, origin, phase)
     if fits < quantity:
         own[at.FLATTEN], own[at.FLATTEN_ROW] = origin, row
     else:
@@ -448,7 +464,6 @@ def order_at_open(s: State, i: int, row: int) -> None:
     else:
         stop = stop_of(s, row)
         if price >= stop if side > 0 else price <= stop:
-            order[at.SEEN] = s.counts[at.STEP]
             if order[at.KIND] == STOP_LIMIT:
                 order[at.TRIGGERED], order[at.FRESH] = 1.0, 1.0
                 if through(side, price, order[at.LIMIT], touch):
@@ -509,7 +524,6 @@ def phase_open(s: State, i: int) -> None:
             if not s.bar[j, at.FILLABLE]:
                 continue
             if group == 0:
-                set_trail(s, j)
                 levels_at_open(s, i, j)
             if first[j] == (group == 0) and s.instruments[j, at.PENDING] and s.rules[at.FILL_AT_CLOSE] == 0:
                 fill_target(s, i, j, s.bar[j, at.BAR_OPEN], at.AT_OPEN)
@@ -553,19 +567,6 @@ def opposes_parent(s: State, row: int) -> bool:
 
 
 @njit(cache=True)
-def row_of(s: State, name: float) -> int:
-    """The row of the order with that id, or -1. Ids ascend."""
-    low, high = 0, s.counts[at.ORDERS]
-    while low < high:
-        middle = (low + high) // 2
-        if s.orders[middle, at.ID] < name:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < s.counts[at.ORDERS] and s.orders[low, at.ID] == name else -1
-
-
-@njit(cache=True)
 def profit_in_reach(s: State, j: int, held: float) -> bool:
     """Whether this bar holds a limit that would reduce a position of ``held``: the stop was chosen, and not known to be first."""
     own, bar, touch = s.instruments[j], s.bar[j], s.rules[at.TOUCH] != 0
@@ -586,10 +587,21 @@ def profit_in_reach(s: State, j: int, held: float) -> bool:
 
 
 @njit(cache=True)
+def trigger_limit(s: State, i: int, row: int, j: int, phase: int) -> None:
+    """A stop-limit triggers within the range: it fills in this bar only where the close is through its limit."""
+    order, bar = s.orders[row], s.bar[j]
+    side, limit = order[at.SIDE], order[at.LIMIT]
+    order[at.TRIGGERED], order[at.FRESH] = 1.0, 0.0
+    if through(side, bar[at.BAR_CLOSE], limit, s.rules[at.TOUCH] != 0):
+        limit = min(limit, bar[at.BAR_HIGH]) if side > 0 else max(limit, bar[at.BAR_LOW])
+        fill_order(s, i, row, limit, True, phase)
+
+
+@njit(cache=True)
 def phase_stops(s: State, i: int, j: int) -> None:
     """Phase B for one instrument: the nearest stop first, those that reduce before the others."""
     own, bar = s.instruments[j], s.bar[j]
-    opened, high, low, close = bar[at.BAR_OPEN], bar[at.BAR_HIGH], bar[at.BAR_LOW], bar[at.BAR_CLOSE]
+    opened, high, low = bar[at.BAR_OPEN], bar[at.BAR_HIGH], bar[at.BAR_LOW]
     step = s.counts[at.STEP]
     set_trail(s, j)
     protected = False
@@ -636,10 +648,7 @@ def phase_stops(s: State, i: int, j: int) -> None:
             order[at.SEEN] = step
             side = order[at.SIDE]
             if order[at.KIND] == STOP_LIMIT:
-                order[at.TRIGGERED], order[at.FRESH] = 1.0, 0.0
-                if through(side, close, order[at.LIMIT], s.rules[at.TOUCH] != 0):
-                    limit = min(order[at.LIMIT], high) if side > 0 else max(order[at.LIMIT], low)
-                    fill_order(s, i, best, limit, True, at.IN_STOPS)
+                trigger_limit(s, i, best, j, at.IN_STOPS)
                 continue
             reduces = held * side < 0
             both = reduces and profit_in_reach(s, j, held)
@@ -651,12 +660,10 @@ def phase_stops(s: State, i: int, j: int) -> None:
 
 
 @njit(cache=True)
-def attached_in_limits(s: State, i: int, parent: int, j: int, entry: float) -> None:
+def attached_in_limits(s: State, i: int, j: int, enlarged: bool, entry: float) -> None:
     """Rule 4 of section 4: what is attached to an entry that a limit made in this bar. Stops first, the nearest first."""
-    name = s.orders[parent, at.ID]
-    step, bar, own = s.counts[at.STEP], s.bar[j], s.instruments[j]
+    bar, own = s.bar[j], s.instruments[j]
     high, low, close = bar[at.BAR_HIGH], bar[at.BAR_LOW], bar[at.BAR_CLOSE]
-    enlarged = own[at.ENLARGED_STEP] == step and s.fills[s.counts[at.FILLS] - 1, at.FILL_ORDER] == parent
     while True:
         best, best_distance, price = -1, FAR, np.nan
         held = own[at.POSITION]
@@ -668,37 +675,45 @@ def attached_in_limits(s: State, i: int, parent: int, j: int, entry: float) -> N
         for index in range(s.counts[at.ACTIVE]):
             row = s.active[index]
             order = s.orders[row]
-            if not attached_now(s, row, name) or not is_stop(order) or order[at.KIND] == STOP_LIMIT:
+            if not is_stop(order) or not attached_now(s, row, j):
                 continue
-            level, side = stop_of(s, row), order[at.SIDE]
+            level, side, start = stop_of(s, row), order[at.SIDE], order[at.WOKEN_PRICE]
             if not (high >= level if side > 0 else low <= level):
                 continue
-            level = max(level, entry) if side > 0 else min(level, entry)
-            if abs(level - entry) < best_distance:
-                best, best_distance, price = row, abs(level - entry), level
-        if best == -1:
-            break
+            level = max(level, start) if side > 0 else min(level, start)
+            if abs(level - start) < best_distance:
+                best, best_distance, price = row, abs(level - start), level
         if best == -2:
             liquidate(s, i, False, price, at.IN_LIMITS)
             return
-        s.orders[best, at.SEEN], s.orders[best, at.TRIGGERED] = step, 1.0
-        fill_order(s, i, best, price, False, at.IN_LIMITS)
-    for index in range(s.counts[at.ACTIVE]):
-        row = s.active[index]
-        order = s.orders[row]
-        if not attached_now(s, row, name) or order[at.KIND] != LIMIT:
+        if best >= 0:
+            s.orders[best, at.SEEN] = s.counts[at.STEP]
+            if s.orders[best, at.KIND] == STOP_LIMIT:
+                trigger_limit(s, i, best, j, at.IN_LIMITS)
+            else:
+                s.orders[best, at.TRIGGERED] = 1.0
+                fill_order(s, i, best, price, False, at.IN_LIMITS)
             continue
-        side, limit = order[at.SIDE], order[at.LIMIT]
+        for index in range(s.counts[at.ACTIVE]):
+            row = s.active[index]
+            order = s.orders[row]
+            if order[at.KIND] == LIMIT and attached_now(s, row, j):
+                best = row
+                break
+        if best == -1:
+            return
+        order = s.orders[best]
+        order[at.SEEN] = s.counts[at.STEP]
+        side, limit, start = order[at.SIDE], order[at.LIMIT], order[at.WOKEN_PRICE]
         if through(side, close, limit, s.rules[at.TOUCH] != 0):
-            order[at.SEEN] = step
-            fill_order(s, i, row, max(limit, entry) if side < 0 else min(limit, entry), True, at.IN_LIMITS)
+            fill_order(s, i, best, max(limit, start) if side < 0 else min(limit, start), True, at.IN_LIMITS)
 
 
 @njit(cache=True)
-def attached_now(s: State, row: int, parent: float) -> bool:
-    """Whether an order works since its parent, an order with that id, filled in phase C of this bar."""
+def attached_now(s: State, row: int, j: int) -> bool:
+    """Whether an order works since its parent filled in phase C of this bar, and has not been looked at."""
     order, step = s.orders[row], s.counts[at.STEP]
-    if order[at.PARENT] != parent or order[at.STATUS] != WORKING or order[at.SEEN] == step:
+    if order[at.STATUS] != WORKING or order[at.SEEN] == step or order[at.INSTRUMENT] != j:
         return False
     return order[at.WOKEN_STEP] == step and order[at.WOKEN_PHASE] == at.IN_LIMITS and opposes_parent(s, row)
 
@@ -727,8 +742,10 @@ def phase_limits(s: State, i: int, j: int) -> None:
                 price = limit
                 if order[at.WOKEN_STEP] == step:
                     price = min(limit, start) if side > 0 else max(limit, start)
+                before = own[at.POSITION]
                 if fill_order(s, i, row, price, True, at.IN_LIMITS):
-                    attached_in_limits(s, i, row, j, price)
+                    after = own[at.POSITION]
+                    attached_in_limits(s, i, j, abs(after) > abs(before) or before * after < 0, price)
                     if s.account[at.BANKRUPT]:
                         return
 
@@ -780,6 +797,7 @@ def match(s: State, i: int) -> None:
         s.instruments[j, at.VOLUME_USED] = 0.0
         if s.bar[j, at.BAR_OPEN] == s.bar[j, at.BAR_OPEN]:
             s.instruments[j, at.MARK] = s.bar[j, at.BAR_OPEN]
+        set_trail(s, j)
     phase_open(s, i)
     if not s.account[at.BANKRUPT]:
         for turn in range(2):

@@ -98,21 +98,21 @@ def quantity_for(x: float, held: float, equity: float, unit: float, fee: float) 
 @njit(cache=True)
 def target_quantity(
     rules: Any, account: Any, instruments: Any, markets: Any, j: int, exposure: float, price: float, volume: float
-) -> tuple[float, float, bool]:
-    """The position that a target asks for now, the price that getting there costs, and whether buying power cut it."""
+) -> tuple[float, bool]:
+    """The position that a target asks for now, and whether buying power cut it."""
     held, unit_of = instruments[j, at.POSITION], markets[j, at.MULTIPLIER]
     tick, lot = markets[j, at.TICK], markets[j, at.LOT]
     x = exposure * rules[at.LEVERAGE]
     worth = equity_with(account, instruments, markets, j, price)
     if x == 0 or worth <= 0:
-        return 0.0, slipped(rules, price, -1.0 if held > 0 else 1.0, abs(held), volume, tick), False
+        return 0.0, False
     difference = x * worth - held * price * unit_of
     if difference == 0:
-        return held, price, False
+        return held, False
     side = 1.0 if difference > 0 else -1.0
     passes = 2 if rules[at.SLIPPAGE_KIND] == VOLUME_SHARE else 1
     paid = price if passes == 2 else slipped(rules, price, side, 0.0, volume, tick)
-    wanted, cut = held, False
+    wanted = held
     for turn in range(passes):
         if turn == 1:
             paid = slipped(rules, price, side, abs(wanted - held), volume, tick)
@@ -127,25 +127,31 @@ def target_quantity(
         if minimum > 0 and abs(wanted - held) * unit * fee < minimum:
             fee, worth = 0.0, worth - minimum
             wanted = quantity_for(x, held, worth, unit, 0.0) if worth > 0 else 0.0
-        if len(instruments) > 1 and (abs(wanted) > abs(held) or wanted * held < 0):
-            most = most_that_fits(rules, worth, unit, fee, held, wanted, gross_of_others(instruments, markets, j))
-            if most < abs(wanted):
-                cut = True
-                wanted = math.copysign(most, wanted)
-                if wanted * held > 0 and most < abs(held):
-                    wanted = held
     if wanted != held:
         wanted = math.copysign(down(abs(wanted), lot), wanted)
     # What slippage or rounding turned around is left alone.
     if (wanted - held) * side <= 0:
-        return held, paid, cut
-    return wanted, paid, cut
+        return held, False
+    if len(instruments) > 1 and (abs(wanted) > abs(held) or wanted * held < 0):
+        most = most_that_fits(rules, account, instruments, markets, j, paid, wanted)
+        if most < abs(wanted):
+            return math.copysign(most, wanted), True
+    return wanted, False
 
 
 @njit(cache=True)
-def most_that_fits(rules: Any, equity: float, unit: float, fee: float, held: float, wanted: float, others: float) -> float:
-    """The largest position with which gross notional stays within leverage times the equity after the fee."""
-    leverage = rules[at.LEVERAGE]
-    have = abs(held) * unit
-    paid = fee * have if wanted * held > 0 else -fee * have
-    return max(0.0, (leverage * (equity + paid) - others) / (unit * (1 + leverage * fee)))
+def most_that_fits(rules: Any, account: Any, instruments: Any, markets: Any, j: int, price: float, wanted: float) -> float:
+    """The size up to which gross notional stays within leverage times the equity after the fee; |wanted| where that fits."""
+    leverage, held, unit = rules[at.LEVERAGE], instruments[j, at.POSITION], price * markets[j, at.MULTIPLIER]
+    equity, others = equity_with(account, instruments, markets, j, price), gross_of_others(instruments, markets, j)
+    limit = leverage * (equity - fee_of(rules, abs(wanted - held), price, markets[j, at.MULTIPLIER], False))
+    if others + abs(wanted) * unit <= limit + NOISE * abs(limit):
+        return abs(wanted)
+    kept = abs(held) if wanted * held > 0 else -abs(held)
+    fee = rules[at.TAKER] + rules[at.PER_UNIT] / unit
+    room = leverage * equity - others
+    most = (room + leverage * fee * unit * kept) / (unit * (1 + leverage * fee))
+    minimum = rules[at.MINIMUM_FEE]
+    if minimum > 0 and minimum > fee * unit * abs(most - kept):
+        most = (room - leverage * minimum) / unit
+    return max(down(most, markets[j, at.LOT]), max(kept, 0.0))
