@@ -578,7 +578,7 @@ class Simulator:
     def protect(self, now: Now, j: int, kind: str, price: float, *, limit: bool, maker: bool, doubtful: bool = False) -> None:
         """A protective exit of the whole position; the target order of the instrument is over."""
         q = self.account.position[j]
-        order = Order(0, "protective", self.i, j, -sign(q), kind, quantity=abs(q), reduce_only=True, triggered=True)
+        order = Order(0, "protective", self.i - 1, j, -sign(q), kind, quantity=abs(q), reduce_only=True, triggered=True)
         self.orders.append(order)
         self.rest[j] = order
         target = self.working_target[j]
@@ -826,7 +826,7 @@ class Simulator:
 
     # Section 9.
     def listed(self) -> list[Order]:
-        return [order for order in self.orders if order.status != "idle"]
+        return [o for o in self.orders if o.origin != "target" or o.filled > 0 or o.status in ("rejected", "working")]
 
     def all_flags(self) -> dict[str, int]:
         flags = dict(self.flags)

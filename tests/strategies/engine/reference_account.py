@@ -173,7 +173,7 @@ class Account:
         if (q1 - q0) * side <= 0:
             return 0, q0, p
         q1 = sign(q1) * round_down(abs(q1), lot)
-        if (q1 - q0) * side <= 0:
+        if (q1 - q0) * side <= 1e-9 * max(abs(q0), abs(q1)):
             return 0, q0, p
         return side, q1, p
 
@@ -264,6 +264,7 @@ class Account:
             trade.exit_quantity += closing
             trade.exit_value += closing * price
             trade.fees += fee * closing / quantity if opening else fee
+            trade.held -= closing
             trade.exit_bar, trade.exit_reason = self.bar, why
         after = q0 + side * quantity
         if abs(after) <= DUST * quantity:
@@ -278,6 +279,9 @@ class Account:
             trade.entry_quantity += opening
             trade.entry_value += opening * price
             trade.fees += fee * opening / quantity if closing else fee
+            trade.cost = (trade.cost * trade.held + opening * price) / (trade.held + opening)
+            trade.held += opening
+            trade.peak = max(trade.peak, trade.held)
         self.position[j] = after
         self.cash += -side * quantity * price * multiplier - fee
         self.paid["fees"] += fee
@@ -298,7 +302,7 @@ class Account:
         trade = self.current[j]
         if trade is None or quantity == 0.0:
             return
-        result = (price - trade.entry_price) * quantity * self.markets[j].multiplier
+        result = (price - trade.cost) * quantity * self.markets[j].multiplier
         trade.mae, trade.mfe = min(trade.mae, result), max(trade.mfe, result)
 
     def excursions(self, now: Now) -> None:
@@ -365,6 +369,9 @@ class Account:
         if trade is not None:
             trade.entry_quantity *= ratio
             trade.exit_quantity *= ratio
+            trade.held *= ratio
+            trade.peak *= ratio
+            trade.cost /= ratio
         for order in orders:
             if order.instrument == j and order.alive:
                 order.quantity *= ratio

@@ -177,11 +177,14 @@ class Trade:
     mfe: float = 0.0
     ambiguous: bool = False
     open: bool = True
+    held: float = 0.0  # units now held, and what they cost on average
+    cost: float = 0.0
+    peak: float = 0.0
     late: bool = False  # opened in this bar in phase B or C, or at the close
 
     @property
     def quantity(self) -> float:
-        return self.entry_quantity
+        return self.peak
 
     @property
     def entry_price(self) -> float:
