@@ -6,15 +6,38 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from strategies.contract import Strategy, UnknownStrategy
+from strategies.contract import Declared, Strategy, UnknownStrategy
+from strategies.library.bollinger_reversion import BollingerMeanReversion
+from strategies.library.breakout import Breakout
 from strategies.library.macd import MacdCross
+from strategies.library.momentum import Momentum
 from strategies.library.sma_cross import SmaCross
+from strategies.library.statistical_momentum import StatisticalMomentum
+from strategies.library.trend_riding import TrendRiding
+from strategies.library.triple_filter import TripleFilter
+from strategies.library.vwap import VwapTrend
+from strategies.library.zscore_reversion import ZScoreMeanReversion
 
-LIBRARY: Final[Mapping[str, Strategy]] = MappingProxyType({strategy.name: strategy for strategy in (SmaCross(), MacdCross())})
+# All of them, of every style.
+CATALOGUE: Final[Mapping[str, Declared]] = MappingProxyType(
+    {
+        strategy.name: strategy
+        for strategy in (
+            SmaCross(), MacdCross(), TrendRiding(), Momentum(), StatisticalMomentum(), Breakout(), TripleFilter(), VwapTrend(),
+            BollingerMeanReversion(), ZScoreMeanReversion(),
+        )
+    }
+)  # fmt: skip
+
+# Those that can be deployed: one instrument, and exposure alone. Trading has no protective orders yet, and a strategy
+# without its stops is not the one that was tested.
+LIBRARY: Final[Mapping[str, Strategy]] = MappingProxyType(
+    {name: one for name, one in CATALOGUE.items() if isinstance(one, Strategy) and not one.levels}
+)
 
 
 def get(name: str) -> Strategy:
-    """The strategy called ``name``.
+    """The deployable strategy called ``name``.
 
     Raises UnknownStrategy, naming those there are.
     """
@@ -22,3 +45,14 @@ def get(name: str) -> Strategy:
         return LIBRARY[name]
     except KeyError:
         raise UnknownStrategy(f"strategy must be one of {', '.join(LIBRARY)}, was {name!r}", field="strategy") from None
+
+
+def find(name: str) -> Declared:
+    """The strategy called ``name``, of any style.
+
+    Raises UnknownStrategy, naming those there are.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise UnknownStrategy(f"strategy must be one of {', '.join(CATALOGUE)}, was {name!r}", field="strategy") from None

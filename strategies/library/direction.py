@@ -17,8 +17,11 @@ DIRECTION: Final = Parameter(
     help="Short positions need a perpetual or a future.",
 )
 
+# Running sums that began on different bars differ by less than this share of the price, and a flat market must not flip on it.
+NOISE: Final = 1e-9
 
-def exposure(above: Floats, below: Floats, *, scale: Floats, direction: str) -> Floats:
+
+def exposure(above: Floats, below: Floats, *, scale: Floats, direction: str, tolerance: float = NOISE) -> Floats:
     """Long where ``above`` is over ``below``; under it short, or flat when ``direction`` is "long".
 
     Parameters
@@ -26,20 +29,20 @@ def exposure(above: Floats, below: Floats, *, scale: Floats, direction: str) -> 
     above, below : (n,) float64
         Two lines in one unit; NaN where not known yet.
     scale : (n,) float64
-        A price of the same size. Differences under a billionth of it are rounding noise and count as equal: running
-        sums that began on different bars differ by that much, and a flat market must not flip on it.
+        A price of the same size.
     direction : str
         "long" or "long-short".
+    tolerance : float
+        Differences up to this share of ``scale`` count as equal; a billionth is rounding noise.
 
     Returns
     -------
     (n,) float64
         -1, 0 or 1; 0 where the lines are equal or unknown.
     """
-    difference = above - below
-    noise = np.abs(scale) * 1e-9
-    wanted = np.zeros(len(difference))
-    wanted[difference > noise] = 1.0
-    if direction == "long-short":
-        wanted[difference < -noise] = -1.0
+    # Imported when it runs: processes that only list strategies do without the numeric libraries.
+    from strategies.library.kernels import compare
+
+    wanted = np.empty(len(above))
+    compare(above, below, scale, tolerance, direction == "long-short", wanted)
     return wanted

@@ -17,8 +17,13 @@ class MacdCross(Strategy):
     name = "macd"
     label = "MACD"
     summary = (
-        "Buys when the MACD line rises above its signal line and leaves when it falls below. "
-        "Reacts to a change of momentum earlier than a crossing of averages, and errs more often."
+        "Buys when the MACD line rises above its signal line and leaves when it falls below. Reacts to a change of momentum "
+        "earlier than a crossing of averages, and errs more often."
+    )
+    rationale = (
+        "The distance of two exponential averages grows while a move gains speed and shrinks before it turns, so its cross "
+        "with its own average comes earlier than a cross of the averages. It fails in quiet ranges, where the distance is "
+        "noise around zero, and in strong trends, which it leaves at each pause."
     )
     parameters = (
         Parameter("fast", "Fast average", "int", 12, minimum=2, maximum=100, step=1, help="Bars."),

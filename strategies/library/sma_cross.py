@@ -17,8 +17,14 @@ class SmaCross(Strategy):
     name = "sma-cross"
     label = "SMA cross"
     summary = (
-        "Buys when the fast moving average rises above the slow one and leaves when it falls below. "
-        "Follows trends; loses a little, often, in a market that goes sideways."
+        "Buys when the fast moving average rises above the slow one and leaves when it falls below. Follows trends; loses a "
+        "little, often, in a market that goes sideways."
+    )
+    rationale = (
+        "Prices that have risen for a while tend to go on for a while: news spreads slowly and large orders take days. The "
+        "cross says that the recent mean is above the older one and nothing more, so it is late by about half the difference "
+        "of the lengths. It fails in a range, where every cross comes at the end of a swing, and it gives back part of each "
+        "trend."
     )
     parameters = (
         Parameter("fast", "Fast average", "int", 20, minimum=2, maximum=200, step=1, help="Bars."),

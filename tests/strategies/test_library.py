@@ -1,106 +1,162 @@
-"""The built-in strategies: worked by hand, blind to the future, and the same live as on the full series."""
+"""The built-in strategies: blind to the future, the same live as on the full series, and quiet where nothing happens."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from marketdata.bars import Bars
-from strategies.contract import Strategy, validate
-from strategies.library import LIBRARY
+from strategies.contract import Declared, EventStrategy, Panel, PortfolioStrategy, Strategy, UnknownStrategy, validate
+from strategies.library import CATALOGUE, LIBRARY, find, get
+from tests.strategies.library.series import answer, flat, panel_of, poisoned, walk
+
+# Short windows, so that a few hundred bars hold many decisions; the defaults are tried as well.
+QUICK: dict[str, dict[str, Any]] = {
+    "sma-cross": {"fast": 3, "slow": 8},
+    "macd": {"fast": 3, "slow": 6, "signal": 3},
+    "trend-riding": {"fast": 3, "slow": 8, "atr_window": 5},
+    "momentum": {"window": 20, "skip": 2, "threshold": 0.5},
+    "statistical-momentum": {"window": 10, "atr_window": 5, "patience": 30},
+    "breakout": {"enter": 10, "leave": 5, "atr_window": 5, "patience": 30},
+    "triple-filter": {"average": 20, "rsi": 5, "adx": 5, "atr_window": 5, "patience": 40, "strength": 15},
+    "vwap": {"atr_window": 5, "patience": 30},
+    "bollinger-reversion": {"window": 10, "atr_window": 5, "patience": 20, "width": 1.5},
+    "zscore-reversion": {"window": 15, "atr_window": 5, "patience": 20, "enter": 1.5},
+}
+VECTORISED = [name for name, one in CATALOGUE.items() if not isinstance(one, EventStrategy)]
 
 
-def series(closes: np.ndarray | list[float]) -> Bars:
-    close = np.asarray(closes, dtype=float)
-    time = np.arange(len(close), dtype=np.int64) * 60
-    return Bars(time, close, close * 1.001, close * 0.999, close, np.ones(len(close)))
+def quick(name: str, *, both: bool) -> tuple[Declared, dict[str, Any]]:
+    strategy = CATALOGUE[name]
+    shorts = {"direction": "long-short"} if both and any(one.name == "direction" for one in strategy.parameters) else {}
+    return strategy, QUICK.get(name, {}) | shorts
 
 
-def walk(seed: int, length: int) -> Bars:
-    steps = np.random.default_rng(seed).normal(0, 0.01, length)
-    return series(100 * np.exp(np.cumsum(steps)))
+def some_bars(strategy: Declared, bars: Bars) -> Bars | Panel:
+    return panel_of(bars, strategy.legs) if isinstance(strategy, PortfolioStrategy) else bars
 
 
-CASES = [
-    (LIBRARY["sma-cross"], {"fast": 3, "slow": 8}),
-    (LIBRARY["sma-cross"], {"fast": 3, "slow": 8, "direction": "long-short"}),
-    (LIBRARY["macd"], {"fast": 3, "slow": 6, "signal": 3}),
-    (LIBRARY["macd"], {"fast": 3, "slow": 6, "signal": 3, "direction": "long-short"}),
-]
-IDS = ["sma long", "sma both", "macd long", "macd both"]
+def same(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=True))
 
 
-def test_sma_cross_worked_by_hand() -> None:
-    strategy = LIBRARY["sma-cross"]
-    bars = series([10, 11, 12, 11, 9, 8, 10, 13])
-    #    fast 2:   -  10.5 11.5 11.5 10  8.5  9  11.5
-    #    slow 3:   -    -  11  11.33 10.67 9.33 9 10.33
-    long_only = strategy.signals(bars, validate(strategy, {"fast": 2, "slow": 3}))
-    assert long_only.tolist() == [0, 0, 1, 1, 0, 0, 0, 1]
-    both = strategy.signals(bars, validate(strategy, {"fast": 2, "slow": 3, "direction": "long-short"}))
-    assert both.tolist() == [0, 0, 1, 1, -1, -1, 0, 1]  # equal averages are no trend
-
-
-def test_macd_is_long_after_a_turn_upward_and_not_after_one_downward() -> None:
-    strategy = LIBRARY["macd"]
-    p = validate(strategy, {"fast": 3, "slow": 6, "signal": 3, "direction": "long-short"})
-    up = series([*range(60, 40, -1), *range(40, 60)])
-    assert strategy.signals(up, p)[19] <= 0
-    assert strategy.signals(up, p)[25] == 1
-    down = series([*range(40, 60), *range(60, 40, -1)])
-    assert strategy.signals(down, p)[25] == -1
-
-
-@pytest.mark.parametrize("strategy", LIBRARY.values(), ids=list(LIBRARY))
-def test_a_flat_market_is_no_reason_to_trade(strategy: Strategy) -> None:
-    p = validate(strategy, {"direction": "long-short"})
-    flat = series(np.full(strategy.history(p) + 50, 0.1 + 0.2))
-    assert not strategy.signals(flat, p).any()
-
-
-@pytest.mark.parametrize(("strategy", "values"), CASES, ids=IDS)
-def test_exposure_is_complete_and_within_its_bounds(strategy: Strategy, values: dict) -> None:
+@pytest.mark.parametrize("name", VECTORISED)
+@settings(max_examples=12, deadline=None)
+@given(seed=st.integers(0, 10**6), cut=st.integers(1, 599), both=st.booleans())
+@example(seed=1, cut=1, both=True)
+def test_the_future_changes_no_decision(name: str, seed: int, cut: int, both: bool) -> None:
+    strategy, values = quick(name, both=both)
     p = validate(strategy, values)
-    for length in (0, 1, 5, 500):
-        signals = strategy.signals(walk(1, length), p)
-        assert signals.shape == (length,)
-        assert np.isin(signals, [-1, 0, 1] if p.direction == "long-short" else [0, 1]).all()
-    assert len(np.unique(signals)) >= 2
+    bars = walk(seed, 600)
+    full = answer(strategy, p, some_bars(strategy, bars))
+    assert same(answer(strategy, p, some_bars(strategy, bars)), full)
+    assert same(answer(strategy, p, some_bars(strategy, bars)[:cut]), full[:cut])
+    if not isinstance(strategy, PortfolioStrategy):
+        assert same(answer(strategy, p, poisoned(bars, cut, seed + 1))[:cut], full[:cut])
 
 
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), cut=st.integers(1, 299), case=st.sampled_from(CASES))
-def test_the_future_changes_no_decision(seed: int, cut: int, case: tuple[Strategy, dict]) -> None:
-    strategy, values = case
-    p = validate(strategy, values)
-    bars = walk(seed, 300)
-    full = strategy.signals(bars, p)
-    assert (strategy.signals(bars[:cut], p) == full[:cut]).all()
-    poisoned = bars.close.copy()
-    poisoned[cut:] = walk(seed + 1, 300 - cut).close * 7
-    assert (strategy.signals(series(poisoned), p)[:cut] == full[:cut]).all()
-
-
-@settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), case=st.sampled_from(CASES))
-def test_the_declared_history_decides_as_the_full_series_does(seed: int, case: tuple[Strategy, dict]) -> None:
-    strategy, values = case
+@pytest.mark.parametrize("name", VECTORISED)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), both=st.booleans())
+@example(seed=2, both=True)
+def test_the_declared_history_decides_as_the_full_series_does(name: str, seed: int, both: bool) -> None:
+    strategy, values = quick(name, both=both)
     p = validate(strategy, values)
     history = strategy.history(p)
-    bars = walk(seed, history + 200)
-    full = strategy.signals(bars, p)
-    for end in range(history, len(bars), 7):
-        assert strategy.signals(bars[end - history : end], p)[-1] == full[end - 1]
+    bars = some_bars(strategy, walk(seed, history + 300))
+    full = answer(strategy, p, bars)
+    for end in range(history, len(bars), 13):
+        newest = answer(strategy, p, bars[end - history : end])[-1]
+        np.testing.assert_allclose(newest[0], full[end - 1][0], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(newest, full[end - 1], rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("strategy", LIBRARY.values(), ids=list(LIBRARY))
-def test_defaults_are_within_their_own_ranges_and_every_parameter_is_described(strategy: Strategy) -> None:
+@pytest.mark.parametrize("name", VECTORISED)
+@pytest.mark.parametrize("both", [False, True])
+def test_answers_are_complete_within_their_bounds_and_not_all_the_same(name: str, both: bool) -> None:
+    strategy, values = quick(name, both=both)
+    p = validate(strategy, values)
+    for length in (0, 1, 2, 5, 40):
+        given = answer(strategy, p, some_bars(strategy, walk(1, length)))
+        assert len(given) == length
+    series = [walk(seed, 3000) for seed in range(3)]
+    given = np.concatenate([answer(strategy, p, some_bars(strategy, bars)) for bars in series])
+    exposure = given[:, : strategy.legs] if isinstance(strategy, PortfolioStrategy) else given[:, :1]
+    assert (np.abs(exposure).sum(axis=1) <= 1 + 1e-12).all()
+    assert (exposure.max(axis=0) > 0).all()
+    if both and "direction" in p:
+        assert (exposure.min(axis=0) < 0).all()
+    elif not isinstance(strategy, PortfolioStrategy):
+        assert exposure.min() >= 0
+
+
+@pytest.mark.parametrize("name", VECTORISED)
+def test_protective_levels_lie_on_their_side_of_the_price_they_protect(name: str) -> None:
+    strategy, values = quick(name, both=True)
+    if not isinstance(strategy, Strategy) or not strategy.levels:
+        return
+    bars = walk(3, 5000)
+    given = answer(strategy, validate(strategy, values), bars)
+    side = np.sign(given[:, 0])
+    for column, level in enumerate(strategy.levels, start=1):
+        held = (side != 0) & ~np.isnan(given[:, column])
+        assert held.sum() > 20
+        if level == "trail":
+            continue
+        away = (given[:, column] - bars.close) * side * (1 if level == "take_profit" else -1)
+        # A goal that moves may have come to the close; a stop never has.
+        assert (away[held] > (-1e-9 if level == "stop" else -0.02 * bars.close[held])).all()
+
+
+@pytest.mark.parametrize("name", VECTORISED)
+@pytest.mark.parametrize("price", [0.1 + 0.2, 60_000.1, 1.3e-5])
+def test_a_flat_market_is_no_reason_to_trade(name: str, price: float) -> None:
+    strategy, values = quick(name, both=True)
+    p = validate(strategy, values)
+    bars = some_bars(strategy, flat(strategy.history(p) + 50, price))
+    if isinstance(bars, Panel):
+        bars = Panel((flat(len(bars), price),) * len(bars.bars))
+    given = answer(strategy, p, bars)
+    assert not given[:, : getattr(strategy, "legs", 1)].any()
+
+
+@pytest.mark.parametrize("name", VECTORISED)
+def test_bars_without_volume_get_an_answer(name: str) -> None:
+    strategy, values = quick(name, both=True)
+    bars = walk(4, 500)
+    silent = Bars(*bars.columns[:5], np.zeros(len(bars)))
+    given = answer(strategy, validate(strategy, values), some_bars(strategy, silent))
+    assert len(given) == len(bars)
+
+
+@pytest.mark.parametrize("strategy", CATALOGUE.values(), ids=list(CATALOGUE))
+def test_each_says_what_it_is_and_its_defaults_are_within_their_own_ranges(strategy: Declared) -> None:
     p = validate(strategy, {})
     assert strategy.history(p) > 0
     assert strategy.label
     assert strategy.summary.endswith(".")
+    assert "fails" in strategy.rationale
+    assert strategy.rationale.endswith(".")
     for parameter in strategy.parameters:
         assert parameter.label
+        assert parameter.help
         assert parameter.accept(parameter.default) == p[parameter.name]
+        if parameter.kind != "choice":
+            assert parameter.minimum is not None
+            assert parameter.maximum is not None
+            assert parameter.step
+
+
+def test_only_what_trading_can_run_as_it_was_tested_is_offered_for_deployment() -> None:
+    assert set(LIBRARY) < set(CATALOGUE)
+    for name, strategy in CATALOGUE.items():
+        assert (name in LIBRARY) == (isinstance(strategy, Strategy) and not strategy.levels)
+    assert find("breakout") is CATALOGUE["breakout"]
+    with pytest.raises(UnknownStrategy, match="sma-cross, macd"):
+        get("breakout")
+    with pytest.raises(UnknownStrategy, match="breakout"):
+        find("martingale")

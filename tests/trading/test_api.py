@@ -57,7 +57,7 @@ def traded(market: Market, person: Person) -> Deployment:
 
 def test_the_library_is_described_to_everybody(db: None) -> None:
     answer = Client().get(f"{API}/strategies/")
-    sma, macd = answer.json()["results"]
+    sma, macd, *_ = answer.json()["results"]
     assert (sma["name"], macd["name"]) == ("sma-cross", "macd")
     assert sma["parameters"][0] == {
         "name": "fast",
