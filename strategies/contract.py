@@ -114,8 +114,8 @@ class Parameters(Mapping[str, Value]):
 class Signals:
     """What a vectorised strategy wants after each of n closes.
 
-    ``exposure`` (n,) in [-1, 1]. The others are (n,) float64 with NaN for none, and protect in the bar that follows: ``stop`` and
-    ``take_profit`` are prices, ``trail`` a distance in price (docs/engine.md, section 6).
+    ``exposure`` (n,) in [-1, 1]. The others are (n,) float64 with NaN for none, and protect in the bar that follows: ``stop``
+    and ``take_profit`` are prices, ``trail`` a distance in price (docs/engine.md, section 6).
     """
 
     exposure: Floats
@@ -155,7 +155,7 @@ class Declared(ABC):
 
 
 class Strategy(Declared):
-    """A vectorised strategy for one instrument. ``levels`` names the protective levels of its signals: without them it is another."""
+    """A vectorised strategy for one instrument. ``levels`` names the protective levels that its signals have."""
 
     levels: ClassVar[tuple[Literal["stop", "take_profit", "trail"], ...]] = ()
 
@@ -189,9 +189,9 @@ class PortfolioStrategy(Declared):
 
 
 class EventStrategy(Declared):
-    """A strategy that is called bar by bar and places orders. ``on_bar`` may keep state on ``self``: an instance makes one run."""
+    """A strategy that is called bar by bar and places orders. ``on_bar`` may keep state on ``self``: one instance, one run."""
 
-    def start(self, ctx: Context) -> None:  # noqa: B027  (most have nothing to prepare)
+    def start(self, ctx: Context) -> None:
         """Called once, before the first bar."""
 
     @abstractmethod

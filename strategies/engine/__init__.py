@@ -1,5 +1,9 @@
 """The simulation engine. ``from strategies.engine import simulate``; what it assumes is in docs/engine.md."""
 
+from clusterx.compiled import forget_stale
+
+forget_stale(__file__)
+
 from strategies.engine.layout import Action, Kind, TimeInForce
 from strategies.engine.model import ENGINE_VERSION, CorporateAction, Costs, Intent, InvalidSimulation, Market, Rules, Slippage
 from strategies.engine.result import Result

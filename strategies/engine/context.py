@@ -219,7 +219,9 @@ class Context:
                 -side, Kind.TRAILING, quantity, trail=trailing_stop, reduce_only=True, parent=name, group=group, reason=reason
             )
         if take_profit is not None:
-            self._place(-side, Kind.LIMIT, quantity, limit=take_profit, reduce_only=True, parent=name, group=group, reason=reason)
+            self._place(
+                -side, Kind.LIMIT, quantity, limit=take_profit, reduce_only=True, parent=name, group=group, reason=reason
+            )
         return name
 
     def _place(

@@ -262,7 +262,15 @@ def act(s: State, series: Series, i: int) -> None:
         own, ratio = s.instruments[j], action[ACTION_RATIO]
         if ratio != 1:
             own[at.POSITION] *= ratio
-            for column in (at.MARK, at.CLOSE_BEFORE, at.STOP_LEVEL, at.PROFIT_LEVEL, at.TRAIL_DISTANCE, at.TRAIL_LEVEL, at.EXTREME):
+            for column in (
+                at.MARK,
+                at.CLOSE_BEFORE,
+                at.STOP_LEVEL,
+                at.PROFIT_LEVEL,
+                at.TRAIL_DISTANCE,
+                at.TRAIL_LEVEL,
+                at.EXTREME,
+            ):
                 own[column] /= ratio
             for index in range(s.counts[at.ACTIVE]):
                 order = s.orders[s.active[index]]

@@ -554,8 +554,10 @@ def takes_part(s: State, row: int, j: int, phase: int) -> bool:
         return False
     if order[at.WOKEN_STEP] != step or order[at.WOKEN_PHASE] == at.AT_OPEN:
         return True
-    return order[at.WOKEN_PHASE] == at.IN_STOPS and opposes_parent(s, row) and not (
-        phase == at.IN_LIMITS and s.rules[at.OPTIMISTIC] != 0
+    return (
+        order[at.WOKEN_PHASE] == at.IN_STOPS
+        and opposes_parent(s, row)
+        and not (phase == at.IN_LIMITS and s.rules[at.OPTIMISTIC] != 0)
     )
 
 
@@ -858,4 +860,3 @@ def at_the_close(s: State, i: int) -> None:
                     if order[at.STATUS] == WORKING and order[at.TIME_IN_FORCE] == IOC:
                         end(s, row, CANCELLED, WAS_IOC)
     sweep_out(s)
-

@@ -180,7 +180,12 @@ class Intent:
 
 def rules_row(costs: Costs, rules: Rules) -> Floats:
     row = np.zeros(at.RULES_SIZE)
-    row[at.MAKER], row[at.TAKER], row[at.PER_UNIT], row[at.MINIMUM_FEE] = costs.maker, costs.taker, costs.per_unit, costs.minimum
+    row[at.MAKER], row[at.TAKER], row[at.PER_UNIT], row[at.MINIMUM_FEE] = (
+        costs.maker,
+        costs.taker,
+        costs.per_unit,
+        costs.minimum,
+    )
     row[at.SLIPPAGE_KIND], row[at.SLIPPAGE_SIZE] = SLIPPAGES[costs.slippage.kind], costs.slippage.size
     row[at.BORROW_RATE], row[at.INTEREST_RATE] = costs.borrow, costs.interest
     row[at.CARRIES] = bool(costs.borrow or costs.interest)

@@ -69,7 +69,7 @@ class Result:
 
     @property
     def instruments(self) -> int:
-        return self.prices[2].shape[1]
+        return int(self.prices[2].shape[1])
 
     @property
     def final_equity(self) -> float:
@@ -92,7 +92,8 @@ class Result:
         """(n, k) units held at each close."""
         splits = self.assumptions.facts.get("splits", [])
         rows = np.array(splits, dtype=np.float64).reshape(-1, 3)
-        return positions_at(self.raw_fills, rows, len(self.time), self.instruments)
+        held: Floats = positions_at(self.raw_fills, rows, len(self.time), self.instruments)
+        return held
 
     @cached_property
     def trades(self) -> Table:

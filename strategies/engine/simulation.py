@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from marketdata.bars import Bars
 from strategies.engine import layout as at
 from strategies.engine.kernel import Series, run
 from strategies.engine.matching import State
@@ -30,7 +31,6 @@ from strategies.engine.model import (
 from strategies.engine.result import Result
 
 if TYPE_CHECKING:
-    from marketdata.bars import Bars
     from strategies.contract import Signals
 
 ROOM = 1024  # rows for orders and fills to begin with
@@ -79,7 +79,7 @@ def simulate(
     InvalidSimulation
         Where shapes, ranges or codes make no sense; ``facts["field"]`` names which.
     """
-    columns = [bars] if hasattr(bars, "time") else list(bars)
+    columns = [bars] if isinstance(bars, Bars) else list(bars)
     k = len(columns)
     if k == 0:
         raise InvalidSimulation("bars must be of at least one instrument", field="bars")
