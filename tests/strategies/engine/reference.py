@@ -629,7 +629,7 @@ class Simulator:
         if side == 0:
             self.reached(order)
             return
-        order.side = side
+        order.side = side  # had to trade: listed
         q1 = account.cut(j, side, q1, p)
         quantity = abs(q1 - q0)
         if quantity == 0.0:
@@ -826,7 +826,7 @@ class Simulator:
 
     # Section 9.
     def listed(self) -> list[Order]:
-        return [o for o in self.orders if o.origin != "target" or o.filled > 0 or o.status in ("rejected", "working")]
+        return [o for o in self.orders if o.origin != "target" or o.side != 0]
 
     def all_flags(self) -> dict[str, int]:
         flags = dict(self.flags)
