@@ -113,7 +113,7 @@ def kelly(wins: int, losses: int, won: float, lost: float) -> float | None:
     if not wins or not losses:
         return None
     share = wins / (wins + losses)
-    return share - (1 - share) / ((won / wins) / (lost / losses))
+    return share - (1 - share) * (lost / losses) * (wins / won)
 
 
 def system_quality(pnl: Floats) -> float | None:

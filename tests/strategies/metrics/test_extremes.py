@@ -73,6 +73,12 @@ def test_one_bar_has_a_return_and_little_else() -> None:
     assert sum(m.distribution.counts) == 1
 
 
+def test_a_win_too_small_to_divide_by_has_no_kelly_fraction() -> None:
+    m = daily(np.zeros(9)).measure(trade_list([5e-324, -2.0]))
+    holds_together(m)
+    assert m.missing["kelly"] == "not-finite"
+
+
 def test_a_flat_curve_has_no_ratios() -> None:
     m = daily(np.zeros(500)).measure()
     holds_together(m)
