@@ -69,7 +69,7 @@ class Higher:
         -------
         (n,) float64
         """
-        _, starts, ends = self._spans
+        _, starts, _ = self._spans
         if len(values) != len(starts):
             raise ValueError(f"values must be {len(starts)}, one for each higher bar, were {len(values)}")
         answer = np.full(len(self.base), np.nan)

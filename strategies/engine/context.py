@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -61,8 +61,8 @@ class Context:
     """
 
     def __init__(
-        self, bars: Bars, p: Parameters, *, market: Market | None = None, costs: Costs | None = None, rules: Rules | None = None,
-        cash: float = 10_000.0,
+        self, bars: Bars, p: Parameters, *, market: Market | None = None, costs: Costs | None = None,
+        rules: Rules | None = None, cash: float = 10_000.0,
     ) -> None:  # fmt: skip
         market, costs, rules = market or Market(), costs or Costs(), rules or Rules()
         _, markets = markets_table(market, 1)
@@ -155,7 +155,7 @@ class Context:
         return self._enter(-1, quantity, limit, stop, trail, tif, reduce_only, stop_loss, take_profit, trailing_stop, reason)
 
     def target(self, exposure: float, *, reason: int = 0) -> int | None:
-        """A market order that brings the position to ``exposure`` (-1 to 1) of equity at this close; None where nothing is to do.
+        """A market order that brings the position to ``exposure`` (-1 to 1) of equity; None where nothing is to do.
 
         The size is of this close, so that after a gap the fee may not be covered: stay a little below 1.
         """
@@ -226,7 +226,8 @@ class Context:
 
     def _place(
         self, side: int, kind: Kind, quantity: float, limit: float | None = None, stop: float | None = None,
-        trail: float | None = None, tif: Tif = "GTC", reduce_only: bool = False, parent: int = 0, group: int = 0, reason: int = 0,
+        trail: float | None = None, tif: Tif = "GTC", reduce_only: bool = False, parent: int = 0, group: int = 0,
+        reason: int = 0,
     ) -> int:  # fmt: skip
         if tif not in TimeInForce.__members__:
             raise InvalidOrder(f"tif must be GTC, IOC or DAY, was {tif!r}", field="tif")
@@ -263,9 +264,9 @@ class Context:
             return None if math.isnan(value) else value
 
         return OrderView(
-            int(order[at.ID]), int(order[at.SIDE]), Kind(int(order[at.KIND])).name.lower().replace("_", "-"), order[at.QUANTITY],
-            order[at.FILLED], number(order[at.LIMIT]), number(order[at.STOP]), number(order[at.TRAIL]), bool(order[at.REDUCE_ONLY]),
-            int(order[at.PARENT]), order[at.STATUS] == Status.WAITING,
+            int(order[at.ID]), int(order[at.SIDE]), Kind(int(order[at.KIND])).name.lower().replace("_", "-"),
+            order[at.QUANTITY], order[at.FILLED], number(order[at.LIMIT]), number(order[at.STOP]), number(order[at.TRAIL]),
+            bool(order[at.REDUCE_ONLY]), int(order[at.PARENT]), order[at.STATUS] == Status.WAITING,
         )  # fmt: skip
 
     def _simulate(self, i: int) -> None:

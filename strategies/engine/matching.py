@@ -570,7 +570,7 @@ def opposes_parent(s: State, row: int) -> bool:
 
 @njit(cache=True)
 def profit_in_reach(s: State, j: int, held: float) -> bool:
-    """Whether this bar holds a limit that would reduce a position of ``held``: the stop was chosen, and not known to be first."""
+    """Whether this bar holds a limit that would reduce a position of ``held``: that the stop came first is an assumption."""
     own, bar, touch = s.instruments[j], s.bar[j], s.rules[at.TOUCH] != 0
     side = -1.0 if held > 0 else 1.0
     extreme = bar[at.BAR_HIGH] if held > 0 else bar[at.BAR_LOW]

@@ -21,19 +21,21 @@ Table = npt.NDArray[np.void]
 ORDER_FIELDS: Final = [
     ("id", "i8", at.ID), ("bar", "i8", at.BAR), ("instrument", "i4", at.INSTRUMENT), ("side", "i1", at.SIDE),
     ("kind", "i1", at.KIND), ("quantity", "f8", at.QUANTITY), ("limit", "f8", at.LIMIT), ("stop", "f8", at.STOP),
-    ("trail", "f8", at.TRAIL), ("tif", "i1", at.TIME_IN_FORCE), ("reduce_only", "?", at.REDUCE_ONLY), ("parent", "i8", at.PARENT),
-    ("group", "i8", at.GROUP), ("reason", "i4", at.REASON), ("status", "i1", at.STATUS), ("why", "i1", at.WHY),
+    ("trail", "f8", at.TRAIL), ("tif", "i1", at.TIME_IN_FORCE), ("reduce_only", "?", at.REDUCE_ONLY),
+    ("parent", "i8", at.PARENT), ("group", "i8", at.GROUP), ("reason", "i4", at.REASON), ("status", "i1", at.STATUS), ("why", "i1", at.WHY),
     ("filled", "f8", at.FILLED), ("origin", "i1", at.ORIGIN),
 ]  # fmt: skip
 FILL_FIELDS: Final = [
-    ("bar", "i8", at.FILL_BAR), ("order", "i8", at.FILL_ORDER), ("instrument", "i4", at.FILL_INSTRUMENT), ("side", "i1", at.FILL_SIDE),
+    ("bar", "i8", at.FILL_BAR), ("order", "i8", at.FILL_ORDER), ("instrument", "i4", at.FILL_INSTRUMENT),
+    ("side", "i1", at.FILL_SIDE),
     ("quantity", "f8", at.FILL_QUANTITY), ("price", "f8", at.FILL_PRICE), ("fee", "f8", at.FILL_FEE),
     ("slippage", "f8", at.FILL_SLIPPAGE), ("maker", "?", at.FILL_MAKER), ("phase", "i1", at.FILL_PHASE),
     ("ambiguous", "?", at.FILL_AMBIGUOUS), ("position", "f8", at.FILL_POSITION),
 ]  # fmt: skip
 TRADE_DTYPE: Final = np.dtype(
     [
-        ("instrument", "i4"), ("side", "i1"), ("entry_bar", "i8"), ("exit_bar", "i8"), ("entry_time", "i8"), ("exit_time", "i8"),
+        ("instrument", "i4"), ("side", "i1"), ("entry_bar", "i8"), ("exit_bar", "i8"), ("entry_time", "i8"),
+        ("exit_time", "i8"),
         ("quantity", "f8"), ("entry_price", "f8"), ("exit_price", "f8"), ("pnl", "f8"), ("fees", "f8"), ("slippage", "f8"),
         ("mae", "f8"), ("mfe", "f8"), ("entry_reason", "i4"), ("exit_reason", "i4"), ("ambiguous", "?"), ("open", "?"),
     ]
