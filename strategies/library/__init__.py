@@ -11,7 +11,9 @@ from strategies.library.bollinger_reversion import BollingerMeanReversion
 from strategies.library.breakout import Breakout
 from strategies.library.macd import MacdCross
 from strategies.library.momentum import Momentum
+from strategies.library.pairs import PairsTrading
 from strategies.library.sma_cross import SmaCross
+from strategies.library.smart_money import SmartMoney
 from strategies.library.statistical_momentum import StatisticalMomentum
 from strategies.library.trend_riding import TrendRiding
 from strategies.library.triple_filter import TripleFilter
@@ -24,7 +26,7 @@ CATALOGUE: Final[Mapping[str, Declared]] = MappingProxyType(
         strategy.name: strategy
         for strategy in (
             SmaCross(), MacdCross(), TrendRiding(), Momentum(), StatisticalMomentum(), Breakout(), TripleFilter(), VwapTrend(),
-            BollingerMeanReversion(), ZScoreMeanReversion(),
+            BollingerMeanReversion(), ZScoreMeanReversion(), SmartMoney(), PairsTrading(),
         )
     }
 )  # fmt: skip

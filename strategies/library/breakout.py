@@ -21,8 +21,8 @@ class Breakout(Strategy):
     name = "breakout"
     label = "Breakout"
     summary = (
-        "Buys a close above the highest price of a Donchian channel and leaves below a shorter channel or at "
-        "a stop of average ranges."
+        "Buys a close above the highest price of a Donchian channel and leaves below a shorter channel or at a stop of average "
+        "ranges."
     )
     rationale = (
         "A new extreme says that everyone who sold within the window was wrong, and stops and new orders lie beyond it. Few "

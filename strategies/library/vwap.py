@@ -23,8 +23,8 @@ class VwapTrend(Strategy):
     name = "vwap"
     label = "VWAP"
     summary = (
-        "Buys when the close rises clearly above the volume-weighted average price of the UTC day and leaves "
-        "when it falls back to it."
+        "Buys when the close rises clearly above the volume-weighted average price of the UTC day and leaves when it falls "
+        "back to it."
     )
     rationale = (
         "The volume-weighted price is what the day's buyers have paid on average and what large orders are measured by. Above "

@@ -26,6 +26,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "vwap": {"atr_window": 5, "patience": 30},
     "bollinger-reversion": {"window": 10, "atr_window": 5, "patience": 20, "width": 1.5},
     "zscore-reversion": {"window": 15, "atr_window": 5, "patience": 20, "enter": 1.5},
+    "smart-money": {"strength": 2, "memory": 50, "atr_window": 5, "patience": 30},
+    "pairs": {"window": 30, "patience": 30, "enter": 1.5},
 }
 VECTORISED = [name for name, one in CATALOGUE.items() if not isinstance(one, EventStrategy)]
 
