@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from strategies.contract import Signals
+from strategies.engine.kernel import INTENT_SIZE
+from strategies.engine.model import InvalidSimulation, intent_rows
 from strategies.sandbox.inside.wire import Array
 from strategies.sandbox.limits import Reason
 from strategies.sandbox.printed import one_line
@@ -25,14 +28,16 @@ class Unfit(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """How a run ended: ``levels`` if it went well, else ``reason`` and, for its author, the rest.
+    """How a run ended: ``signals`` or ``intents`` if it went well, else ``reason`` and, for its author, the rest.
 
-    ``levels`` has "exposure" and those of "stop", "take_profit" and "trail" that the strategy gave, each (n,) float64,
-    checked. ``line`` is in the user's file. ``message`` and ``printed`` hold no control characters; they are the author's
-    words, so escape them for HTML, and show buyers ``reason`` alone.
+    ``signals`` has (n,) float64 columns, ``intents`` is the (m, 15) table that ``simulate`` takes,
+    ``exposures`` (n, k) of a portfolio; all are checked. ``line`` is in the user's file. ``message`` and ``printed`` hold no
+    control characters; they are the author's words, so escape them for HTML, and show buyers ``reason`` alone.
     """
 
-    levels: Mapping[str, Floats] | None = None
+    signals: Signals | None = None
+    intents: Floats | None = None
+    exposures: Floats | None = None
     reason: Reason | None = None
     message: str = ""
     line: int | None = None
@@ -48,9 +53,9 @@ class Answer:
     @property
     def exposure(self) -> Floats:
         """(n,) float64. Raises ValueError if there is none."""
-        if self.levels is None:
+        if self.signals is None:
             raise ValueError(f"the run has no signals: {self.reason or 'it was asked for something else'}")
-        return self.levels["exposure"]
+        return self.signals.exposure
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Declaration:
         return self.reason is None
 
 
-def check_levels(arrays: Mapping[str, Array], length: int) -> dict[str, Floats]:
+def check_signals(arrays: Mapping[str, Array], length: int) -> Signals:
     """``arrays`` as they may be used: names, types, lengths, finiteness and bounds have been looked at.
 
     Raises Unfit.
@@ -108,7 +113,22 @@ def check_levels(arrays: Mapping[str, Array], length: int) -> dict[str, Floats]:
         # NaN says that there is no such order, and passes both comparisons.
         if name in arrays and bool(((arrays[name] <= 0) | (arrays[name] > LARGEST_PRICE)).any()):
             raise Unfit(f"{name} must be a price above 0 and below {LARGEST_PRICE:g}, or NaN")
-    return dict(arrays)
+    return Signals(**arrays)
+
+
+def check_exposures(arrays: Mapping[str, Array], length: int, legs: int) -> Floats:
+    """(n, k) exposures of a portfolio. Raises Unfit."""
+    return check_signals(arrays, length * legs).exposure.reshape(length, legs)
+
+
+def check_intents(values: Array, length: int) -> Floats:
+    """The table of intents as ``simulate`` may have it. Raises Unfit, for orders dated in the future too."""
+    if values.dtype != np.float64 or values.size % INTENT_SIZE:
+        raise Unfit(f"intents must be rows of {INTENT_SIZE} numbers")
+    try:
+        return intent_rows(values.reshape(-1, INTENT_SIZE), length, 1)
+    except InvalidSimulation as error:
+        raise Unfit(error.message) from None
 
 
 def check_declaration(header: Mapping[str, Any]) -> Declaration:

@@ -31,12 +31,13 @@ PACKAGES = ("numpy", "pandas", "dateutil", "six", "pytz", "tzdata", "numba", "ll
 BUNDLED_LIBRARIES = ("numpy.libs", "pandas.libs", "ta_lib.libs", "llvmlite.libs", "numba.libs")
 DISTRIBUTIONS = ("numpy", "pandas", "numba", "llvmlite", "TA-Lib")
 COPIED = (
+    "clusterx/compiled.py",
     "clusterx/errors.py",
     "marketdata/bars.py",
     "marketdata/timeframes.py",
     "marketdata/indicators",
     "strategies/contract.py",
-    "strategies/engine/context.py",
+    "strategies/engine",
     "strategies/sandbox/inside",
 )
 API = b"from strategies.sandbox.inside.api import *\n"
@@ -50,6 +51,7 @@ zygote = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(zygote)
 for name in zygote.MODULES:
     importlib.import_module(name)
+importlib.import_module("strategies.sandbox.inside.warm").warm()
 
 class Info(ctypes.Structure):
     _fields_ = [("address", ctypes.c_void_p), ("name", ctypes.c_char_p)]
@@ -98,12 +100,13 @@ def image(folder: Path | None = None) -> Image:
     key = _key(contents)
     base = (folder or parent()).resolve() / key
     try:
-        base.mkdir(parents=True, exist_ok=True)
-        with _locked(base):
-            done = base / "libraries.json"
-            if not done.exists():
-                _make(base, contents)
-            libraries = json.loads(done.read_text())
+        done = base / "libraries.json"
+        if not done.exists():
+            base.mkdir(parents=True, exist_ok=True)
+            with _locked(base):
+                if not done.exists():
+                    _make(base, contents)
+        libraries = json.loads(done.read_text())
     except OSError as error:
         raise NoBoundary(f"the sandbox's image cannot be made in {base}: {error}") from None
     return _image(base, libraries)
@@ -127,7 +130,7 @@ def _contents() -> dict[str, bytes]:
 
 def _key(contents: dict[str, bytes]) -> str:
     digest = hashlib.sha256()
-    facts = [sys.version, sys.base_prefix, platform.machine(), WARM, os.geteuid() == 0]
+    facts = [sys.version, sys.base_prefix, platform.machine(), WARM]
     facts += [f"{name} {version(name)}" for name in DISTRIBUTIONS]
     for part in (repr(facts).encode(), *(item for name in sorted(contents) for item in (name.encode(), contents[name]))):
         digest.update(len(part).to_bytes(8, "little") + part)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import pairwise
 from types import TracebackType
-from typing import Final
 
 from marketdata.bars import Bars
-from strategies.sandbox.answers import Answer, Declaration, Unfit, check_declaration, check_failure, check_levels
-from strategies.sandbox.counters import RUNS, SECONDS
+from strategies.sandbox.answers import Answer, Declaration, Unfit, check_declaration
 from strategies.sandbox.image import Image, image
-from strategies.sandbox.inside import wire
 from strategies.sandbox.launch import Launcher, chosen
 from strategies.sandbox.limits import Limits, NoBoundary, Reason
-from strategies.sandbox.live import Session
+from strategies.sandbox.live import Refused, Session
 from strategies.sandbox.runs import Child, Ended
-from strategies.sandbox.sealed import SealedBars, sealed
+from strategies.sandbox.tasks import LARGEST_ROW, Account, Given, Task, Values, answered, begin, continued, failed, measured
 from strategies.sandbox.zygotes import Zygote
-
-LARGEST_TABLE: Final = 8  # float64 columns that an answer may have beside the limit
-Values = Mapping[str, int | float | str]
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
@@ -70,36 +64,41 @@ class Pool:
         for zygote in zygotes:
             zygote.close()
 
-    def signals(
-        self, code: str, bars: Bars | SealedBars, parameters: Values, *, name: str | None = None, limits: Limits | None = None
-    ) -> Answer:
-        """What the vectorised strategy in ``code`` answers to ``bars``. ``name`` is for logs alone."""
-        return self._levels("signals", code, bars, parameters, limits or self.limits)
+    def signals(self, code: str, bars: Given, parameters: Values, *, limits: Limits | None = None) -> Answer:
+        """What the vectorised strategy in ``code`` answers to ``bars``; a Panel for a PortfolioStrategy."""
+        return self._once(Task("signals", code, parameters, bars), limits)
 
     def events(
-        self, code: str, bars: Bars | SealedBars, parameters: Values, *, name: str | None = None, limits: Limits | None = None
+        self, code: str, bars: Given, parameters: Values, *, account: Account | None = None, limits: Limits | None = None
     ) -> Answer:
-        """What the event-driven strategy in ``code`` asks for, bar by bar, in one batch."""
-        return self._levels("events", code, bars, parameters, limits or self.limits)
+        """What the event-driven strategy in ``code`` decides bar by bar on ``account``, in one batch, as a table of intents.
+
+        The context inside is the engine's own, so that ``simulate(bars, intents=…)`` with the same market, costs, rules
+        and cash comes to the fills that the strategy saw.
+        """
+        return self._once(Task("events", code, parameters, bars, account or Account()), limits)
 
     def declaration(self, code: str, *, limits: Limits | None = None) -> Declaration:
         """What the file declares, or what is wrong with it and where."""
-        limits = limits or self.limits
-        with _measured("declaration") as ended:
-            try:
-                with self._child("declaration", code, {}, None, limits, longest=0) as child:
-                    answer = _answered(child, "declaration")
-                    if answer.ok:
-                        return check_declaration(answer.facts)
-            except (Ended, Unfit, NoBoundary) as error:
-                answer = _failed(error)
-            ended.append(answer)
+        answer = self._once(Task("declaration", code, {}), limits)
+        try:
+            if answer.ok:
+                return replace(check_declaration(answer.facts), printed=answer.printed)
+        except Unfit as error:
+            answer = failed(error)
         return Declaration(
             reason=answer.reason, message=answer.message, line=answer.line, column=answer.column, printed=answer.printed
         )
 
     def prefixes(
-        self, code: str, bars: Bars, parameters: Values, cuts: Sequence[int], *, limits: Limits | None = None
+        self,
+        code: str,
+        bars: Bars,
+        parameters: Values,
+        cuts: Sequence[int],
+        *,
+        account: Account | None = None,
+        limits: Limits | None = None,
     ) -> Iterator[Answer]:
         """The answer to the first ``cuts[0]`` bars, then to the first ``cuts[1]``, …, from one run.
 
@@ -107,110 +106,66 @@ class Pool:
         Each cut has ``limits.seconds``. The first answer that is none is the last. Raises ValueError if ``cuts`` do not
         ascend within the bars.
         """
-        limits = limits or self.limits
-        if any(a >= b for a, b in zip((0, *cuts), (*cuts, len(bars) + 1), strict=False)):
+        if not cuts or any(a >= b for a, b in pairwise((0, *cuts, len(bars) + 1))):
             raise ValueError(f"cuts must ascend within 1..{len(bars)}, were {list(cuts)[:10]}")
-        return self._prefixes(code, bars, parameters, cuts, limits)
-
-    def _prefixes(self, code: str, bars: Bars, parameters: Values, cuts: Sequence[int], limits: Limits) -> Iterator[Answer]:
-        longest = limits.result + 8 * LARGEST_TABLE * len(bars)
-        try:
-            with self._child("prefixes", code, parameters, None, limits, longest=longest, conversation=True) as child:
-                for start, end in zip((0, *cuts), cuts, strict=False):
-                    with _measured("prefixes") as ended:
-                        child.deadline = time.monotonic() + limits.seconds
-                        part = bars[start:end]
-                        child.send(wire.encode({}, dict(zip(wire.COLUMNS, part.columns, strict=True))))
-                        ended.append(answer := _answered(child, "prefixes", end))
-                    yield answer
-                    if not answer.ok:
-                        return
-        except NoBoundary as error:
-            yield _failed(error)
+        return self._prefixes(
+            Task("prefixes", code, parameters, account=account or Account()), bars, cuts, limits or self.limits
+        )
 
     def live(self, code: str, parameters: Values, *, history: Bars | None = None, limits: Limits | None = None) -> Session:
-        """A strategy that stays: one bar in, one answer out. The caller closes it.
+        """A strategy that stays: one bar in, one answer out; ``limits.seconds`` for each. The caller closes it.
 
-        Raises Refused if the strategy does not come to life, NoBoundary if there is no sandbox.
+        Sessions do not count towards ``size``. Raises Refused if the strategy does not come to life or there is no sandbox.
         """
-        limits = limits or self.limits
-        zygote = self._take()
         try:
-            with contextlib.ExitStack() as until_started:
-                child = self._start(zygote, "live", code, parameters, history, limits, limits.result, True)
+            zygote = self._take()
+        except NoBoundary as error:
+            raise Refused(Reason.BOUNDARY, str(error)) from None
+        try:
+            with ExitStack() as until_started:
+                child = begin(zygote, Task("live", code, parameters, history), limits or self.limits)
                 until_started.callback(child.close)
-                session = Session(child, limits, lambda: self._leave(zygote))
+                session = Session(child, limits or self.limits, lambda: self._leave(zygote))
                 until_started.pop_all()
-        except BaseException:
+        except BaseException as error:
             self._leave(zygote)
+            if isinstance(error, Ended):
+                raise Refused(error.reason, error.message, error.line) from None
             raise
         return session
 
-    def _levels(self, kind: str, code: str, bars: Bars | SealedBars, parameters: Values, limits: Limits) -> Answer:
-        length = bars.length if isinstance(bars, SealedBars) else len(bars)
-        longest = limits.result + 8 * LARGEST_TABLE * length
-        with _measured(kind) as ended:
+    def _once(self, task: Task, limits: Limits | None) -> Answer:
+        with measured(task.kind) as ended:
             try:
-                with self._child(kind, code, parameters, bars, limits, longest=longest) as child:
-                    answer = _answered(child, kind, length)
+                with self._child(task, limits or self.limits) as child:
+                    answer = answered(child, task.kind, task.length, task.legs)
             except (Ended, NoBoundary) as error:
-                answer = _failed(error)
+                answer = failed(error)
             ended.append(answer)
         return ended[-1]
 
+    def _prefixes(self, task: Task, bars: Bars, cuts: Sequence[int], limits: Limits) -> Iterator[Answer]:
+        try:
+            with self._child(task, limits, longest=LARGEST_ROW * len(bars)) as child:
+                for start, end in pairwise((0, *cuts)):
+                    with measured(task.kind) as ended:
+                        child.deadline = time.monotonic() + limits.seconds
+                        ended.append(answer := continued(child, bars[start:end], task.kind, end))
+                    yield answer
+                    if not answer.ok:
+                        return
+        except (Ended, NoBoundary) as error:
+            yield failed(error)
+
     @contextmanager
-    def _child(
-        self,
-        kind: str,
-        code: str,
-        parameters: Values,
-        bars: Bars | SealedBars | None,
-        limits: Limits,
-        *,
-        longest: int,
-        conversation: bool = False,
-    ) -> Iterator[Child]:
+    def _child(self, task: Task, limits: Limits, *, longest: int = 0) -> Iterator[Child]:
         with self._places:
             zygote = self._take()
             try:
-                with self._start(zygote, kind, code, parameters, bars, limits, longest or limits.result, conversation) as child:
+                with begin(zygote, task, limits, longest=longest) as child:
                     yield child
             finally:
                 self._leave(zygote)
-
-    def _start(
-        self,
-        zygote: Zygote,
-        kind: str,
-        code: str,
-        parameters: Values,
-        bars: Bars | SealedBars | None,
-        limits: Limits,
-        longest: int,
-        conversation: bool,
-    ) -> Child:
-        task = json.dumps({"code": code, "parameters": dict(parameters)}).encode()
-        if len(task) > limits.code:
-            raise Ended(Reason.ERROR, f"the file and its parameters have {len(task):,} bytes, more than {limits.code:,}")
-        own = SealedBars(bars) if isinstance(bars, Bars) else None
-        descriptor = sealed("task", [task])
-        try:
-            given = own or (bars if isinstance(bars, SealedBars) else None)
-            return Child(
-                zygote,
-                kind,
-                task=descriptor,
-                bars=given.descriptor if given else None,
-                limits=limits,
-                longest=longest,
-                conversation=conversation,
-            )
-        except OSError as error:
-            raise Ended(Reason.BOUNDARY, f"the sandbox was ended: {error.strerror}") from None
-        finally:
-            os.close(descriptor)
-            if own:
-                own.close()
 
     def _take(self) -> Zygote:
         """A living zygote, the least busy; another one while all are busy and there is room. Raises NoBoundary."""
@@ -238,47 +193,6 @@ class Pool:
         self._zygotes = []
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self.size)
-
-
-def _answered(child: Child, kind: str, length: int = 0) -> Answer:
-    """The child's next frame, checked; what went wrong is an answer too."""
-    try:
-        header, arrays = child.frame()
-        child.drain()
-        if header.get("kind") == "error":
-            reason, message, line, column = check_failure(header)
-            return Answer(reason=reason, message=message, line=line, column=column, printed=child.text())
-        if header.get("kind") != kind:
-            raise Unfit("the answer is to another question")
-        if kind == "declaration":
-            return Answer(facts=header, printed=child.text())
-        return Answer(levels=check_levels(arrays, length), printed=child.text())
-    except Unfit as error:
-        return Answer(reason=Reason.INVALID_RESULT, message=str(error), printed=child.text())
-    except Ended as error:
-        return Answer(reason=error.reason, message=error.message, line=error.line, printed=child.text())
-
-
-def _failed(error: Ended | Unfit | NoBoundary) -> Answer:
-    if isinstance(error, Ended):
-        return Answer(reason=error.reason, message=error.message, line=error.line)
-    return Answer(reason=Reason.INVALID_RESULT if isinstance(error, Unfit) else Reason.BOUNDARY, message=str(error))
-
-
-@contextmanager
-def _measured(kind: str) -> Iterator[list[Answer]]:
-    """Takes the answer, gives it its seconds, tells Prometheus."""
-    began = time.perf_counter()
-    ended: list[Answer] = []
-    try:
-        yield ended
-    finally:
-        seconds = time.perf_counter() - began
-        reason = ended[-1].reason if ended else None
-        if ended:
-            object.__setattr__(ended[-1], "seconds", seconds)
-        RUNS.labels(kind, reason or "ok").inc()
-        SECONDS.labels(kind).observe(seconds)
 
 
 def _after_fork() -> None:

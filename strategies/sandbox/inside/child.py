@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from marketdata.bars import Bars
+from strategies.contract import Panel
 from strategies.sandbox.inside import seccomp, wire
 from strategies.sandbox.inside.runner import Job, answer
 
@@ -33,7 +34,7 @@ def run(request: dict[str, Any], descriptors: dict[str, int]) -> int:
     settle(descriptors)
     limit(request["limits"])
     task = json.loads(mapped(STANDARD["task"])[:])
-    bars = read_bars(STANDARD["bars"]) if "bars" in descriptors else None
+    bars = read_bars(STANDARD["bars"], task["legs"]) if "bars" in descriptors else None
     raw = io.FileIO(STANDARD["printed"], "wb", closefd=False)
     sys.stdout = sys.stderr = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
     sys.stdin = None  # type: ignore[assignment]
@@ -84,7 +85,10 @@ def mapped(descriptor: int) -> mmap.mmap:
     return mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE | MAP_POPULATE, prot=mmap.PROT_READ)
 
 
-def read_bars(descriptor: int) -> Bars:
-    """Read-only views of the sealed memory: six columns of one length."""
-    table = np.frombuffer(mapped(descriptor) if os.fstat(descriptor).st_size else b"", np.int64).reshape(6, -1)
-    return Bars(table[0], *(column.view(np.float64) for column in table[1:]))
+def read_bars(descriptor: int, legs: int) -> Bars | Panel:
+    """Read-only views of the sealed memory: six columns of one length for each instrument; 0 legs are one alone."""
+    size = os.fstat(descriptor).st_size
+    numbers = np.frombuffer(mapped(descriptor) if size else b"", np.int64)
+    tables = numbers.reshape(max(1, legs), 6, size // 48 // max(1, legs))
+    bars = tuple(Bars(table[0], *(column.view(np.float64) for column in table[1:])) for table in tables)
+    return Panel(bars) if legs else bars[0]

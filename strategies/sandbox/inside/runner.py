@@ -34,17 +34,13 @@ class Refused(Exception):
         self.line, self.column = line, column
 
 
-class InvalidResult(Exception):
-    """The strategy answered with what is no answer."""
-
-
 @dataclass(frozen=True)
 class Job:
     """One run: what to do, with which bars, and the descriptors of the conversation, if it is one."""
 
     kind: str
     task: dict[str, Any]
-    bars: Bars | None
+    bars: Bars | contract.Panel | None
     input: int
     result: int
     options: dict[str, Any] = field(default_factory=dict)
@@ -105,7 +101,7 @@ def told(error: BaseException) -> dict[str, Any]:
         message = f"{FILE} {said(error)}"
     elif isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         reason, message = "memory", "needs more memory than a run may use"
-    elif isinstance(error, InvalidResult):
+    elif isinstance(error, contract.InvalidSignals):
         reason, message = "invalid-result", said(error)
     elif isinstance(error, contract.InvalidParameter):
         reason, message = "error", said(error)

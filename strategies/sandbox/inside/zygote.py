@@ -23,7 +23,7 @@ _MODULES = (  # all that a strategy may want, and the parts of the library that 
     " traceback types typing warnings weakref zlib zoneinfo hashlib"
     " numpy numpy.random numpy.linalg numpy.fft pandas numba talib"
     " marketdata.indicators.registry clusterx_api"
-    " strategies.sandbox.inside.child"
+    " strategies.sandbox.inside.child strategies.sandbox.inside.warm"
 )
 MODULES = tuple(_MODULES.split())
 
@@ -104,7 +104,9 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.path[:] = [sys.argv[3], sys.argv[2], *(path for path in sys.path if "lib" in path.split("/"))]
     import_everything()
-    from strategies.sandbox.inside import seccomp
+    from strategies.sandbox.inside import seccomp, warm
+
+    warm.warm()
 
     gc.collect()
     gc.freeze()

@@ -62,7 +62,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def main() -> int:

@@ -44,7 +44,9 @@ def main() -> None:
     os.setresuid(NOBODY, NOBODY, NOBODY)
     os.chdir(PROJECT)
     environment = {"PATH": os.environ["PATH"], "HOME": folder, "CLUSTERX_DATA": folder, "NUMBA_CACHE_DIR": f"{folder}/numba"}
-    environment |= {name: value for name, value in os.environ.items() if name in ("CLUSTERX_SANDBOX_LAUNCHER", "CLUSTERX_CANARY")}
+    environment |= {
+        name: value for name, value in os.environ.items() if name in ("CLUSTERX_SANDBOX_LAUNCHER", "CLUSTERX_CANARY")
+    }
     os.execve(sys.executable, [sys.executable, "-B", "-m", *arguments], environment)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from marketdata.bars import Bars
+from strategies.contract import EventStrategy
 from strategies.sandbox.inside import wire
+from strategies.sandbox.inside.drivers.events import intents
 from strategies.sandbox.inside.levels import levels
 
 
@@ -20,7 +22,11 @@ def drive(job: Any, strategy: Any, parameters: Any) -> tuple[dict[str, Any], dic
         columns = [more[name] for name in wire.COLUMNS]
         known = columns if known is None else [np.concatenate(pair) for pair in zip(known, columns, strict=True)]
         bars = Bars(*(_frozen(column) for column in known))
-        wire.write(job.result, wire.encode({"kind": "prefixes"}, levels(made().signals(bars, parameters), len(bars))))
+        if issubclass(made, EventStrategy):
+            answer = intents(job, made(), parameters, bars)
+        else:
+            answer = levels(made().signals(bars, parameters), len(bars))
+        wire.write(job.result, wire.encode({"kind": "prefixes"}, answer))
     return {"end": True}, {}
 
 

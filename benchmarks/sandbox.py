@@ -1,0 +1,123 @@
+"""The sandbox: what a run costs beside the strategy's own work, request to checked result, transfer included."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+
+from benchmarks.figures import Figure
+from marketdata.bars import Bar, Bars
+from strategies.sandbox.image import image
+from strategies.sandbox.limits import Limits
+from strategies.sandbox.pool import Pool
+from strategies.sandbox.zygotes import Zygote
+
+HEAD = """
+from clusterx_api import *
+class Mine({base}):
+    name = label = summary = "benchmark"
+    parameters = (Parameter("fast", "Fast", "int", 20, minimum=2, maximum=200),)
+    def history(self, p): return 100
+"""
+SMA_CROSS = (
+    HEAD.format(base="Strategy")
+    + """
+    def signals(self, bars, p):
+        return (indicators.sma(bars.close, p.fast) > indicators.sma(bars.close, 100)) * 1.0
+"""
+)
+LAST_CLOSE = (
+    HEAD.format(base="Strategy")
+    + """
+    def signals(self, bars, p):
+        return (bars.close > 100.0) * 1.0
+"""
+)
+ON_BAR = (
+    HEAD.format(base="EventStrategy")
+    + """
+    def on_bar(self, ctx):
+        if ctx.close > 1e9:
+            ctx.target(1.0)
+"""
+)
+LIMITS = Limits(seconds=60)
+
+
+def walk(length: int) -> Bars:
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.001, length)))
+    opened = np.r_[close[:1], close[:-1]]
+    high, low = np.maximum(opened, close) * 1.001, np.minimum(opened, close) * 0.999
+    return Bars(np.arange(length) * 60, opened, high, low, close, np.ones(length))
+
+
+def timed(work: Callable[[], object], times: int) -> float:
+    """Median seconds."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+def measure() -> list[Figure]:
+    image()  # made once for each version of the code; what follows is what a worker sees
+    began = time.perf_counter()
+    with Pool(1, LIMITS) as pool:
+        pool.warm()
+        cold = time.perf_counter() - began
+        return [
+            Figure("sandbox: cold start of a jail, libraries imported", cold, "s", 3),
+            *(whole(pool, length, limit) for length, limit in ((100_000, 25.0), (1_000_000, None))),
+            round_trip(pool),
+            event_loop(pool),
+            resident(pool),
+        ]
+
+
+def whole(pool: Pool, length: int, limit: float | None) -> Figure:
+    bars = walk(length)
+
+    def run() -> None:
+        answer = pool.signals(SMA_CROSS, bars, {"fast": 20})
+        assert answer.ok, answer
+
+    run()
+    return Figure(f"sandbox: SMA cross on {length:,} bars, warm, request to result", timed(run, 21) * 1e3, "ms", limit)
+
+
+def round_trip(pool: Pool) -> Figure:
+    with pool.live(LAST_CLOSE, {}, history=walk(100)) as session:
+        at = iter(range(10**9, 10**10, 60))
+        seconds = timed(lambda: session.bar(Bar(next(at), 1.0, 2.0, 0.5, 1.0, 1.0)), 5000)
+    return Figure("sandbox: one live bar, there and back, median", seconds * 1e6, "µs", 60)
+
+
+def event_loop(pool: Pool) -> Figure:
+    """Bars a second of the loop alone: the difference of two lengths, so that the fork is not in it."""
+    short, long = walk(1_000), walk(501_000)
+
+    def run(bars: Bars) -> None:
+        answer = pool.events(ON_BAR, bars, {})
+        assert answer.ok, answer
+
+    seconds = timed(lambda: run(long), 5) - timed(lambda: run(short), 5)
+    return Figure("sandbox: on_bar in Python, bars a second", 500_000 / seconds, "", 300_000, "higher")
+
+
+def resident(pool: Pool) -> Figure:
+    zygote: Zygote = pool._zygotes[0]
+    with open(f"/proc/{zygote.pid}/smaps_rollup") as lines:  # noqa: PTH123
+        private = sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
+    return Figure("sandbox: memory that a zygote has for itself", private / 1024, "MiB")
+
+
+if __name__ == "__main__":
+    from benchmarks.figures import machine, table
+
+    print(machine())
+    print(table(measure()))
