@@ -95,6 +95,11 @@ def test_a_riskless_return_is_taken_off_as_empyrical_does(seed: int) -> None:
     m = daily(returns).measure(risk_free=0.04, resamples=0)
     assert m.sharpe == pytest.approx(empyrical.sharpe_ratio(returns, riskless, annualization=365))
     assert m.sortino == pytest.approx(empyrical.sortino_ratio(returns, riskless, annualization=365))
+    other = 0.3 * returns + random_returns(400, seed + 50)
+    m = daily(returns).measure(risk_free=0.04, benchmark=np.cumprod(1 + other), benchmark_start=1.0, resamples=0)
+    assert m.alpha is not None
+    alpha = empyrical.alpha(returns, other, riskless, annualization=365)
+    assert (1 + m.alpha / 365) ** 365 - 1 == pytest.approx(alpha)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

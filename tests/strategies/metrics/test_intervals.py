@@ -68,6 +68,14 @@ def test_about_nineteen_intervals_in_twenty_hold_the_truth() -> None:
     assert 0.90 <= held / 300 <= 0.98
 
 
+def test_a_riskless_return_counts_as_if_it_were_taken_off_every_day() -> None:
+    other, more = random_returns(800, 2), {"per_year": 365.0, "years": 2.0, "seed": 3}
+    kept = intervals.of_days(RETURNS, risk_free=0.0005, benchmark=other, **more)
+    taken = intervals.of_days(RETURNS - 0.0005, risk_free=0.0, benchmark=other - 0.0005, **more)
+    for key in ("sharpe", "sortino", "alpha", "beta", "information_ratio"):
+        assert kept[key] == pytest.approx(taken[key], rel=1e-6), key
+
+
 def test_too_few_days_or_trades_have_no_interval() -> None:
     assert not daily(RETURNS[:19]).measure(trade_list(PNL[:9])).intervals
     some = daily(RETURNS[:20]).measure(trade_list(PNL[:10])).intervals

@@ -76,6 +76,22 @@ def test_a_bar_belongs_to_the_day_of_its_last_second() -> None:
     assert m.worst_day == pytest.approx(10_400 / 10_200 - 1)
 
 
+def test_a_bar_over_midnight_belongs_to_the_day_in_which_it_closes() -> None:
+    # Hours that open at half past: the second and the 26th close half an hour after midnight.
+    equity = 10_000 + np.arange(1.0, 51.0)
+    m = values(*equity, seconds=HOUR, start=START + 22 * HOUR + HOUR // 2).measure(resamples=0)
+    ends = np.array([10_000, 10_001, 10_025, 10_049, 10_050])
+    assert m.sampling.days == 4
+    assert (m.best_day, m.worst_day) == (pytest.approx(24 / 10_001), pytest.approx(1 / 10_049))
+    assert m.daily_volatility == pytest.approx(np.std(ends[1:] / ends[:-1] - 1, ddof=1))
+
+
+def test_the_tail_of_twenty_one_days_is_two_of_them() -> None:
+    m = daily([0.0] * 10 + [-0.03, -0.05] + [0.0] * 9).measure(resamples=0)
+    assert m.value_at_risk == pytest.approx(-0.03)
+    assert m.expected_shortfall == pytest.approx(-0.04)
+
+
 def test_a_day_without_bars_counts_on_a_crypto_calendar_only() -> None:
     returns = np.array([0.01, -0.02, 0.03, 0.01])
     run = daily(returns)
