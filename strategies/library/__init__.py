@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from strategies.contract import Declared, Strategy, UnknownStrategy
+from strategies.contract import Declared, EventStrategy, Strategy, UnknownStrategy
 from strategies.library.bollinger_reversion import BollingerMeanReversion
 from strategies.library.breakout import Breakout
+from strategies.library.dca import DollarCostAveraging
+from strategies.library.ensemble import Ensemble
+from strategies.library.grid import Grid
 from strategies.library.macd import MacdCross
 from strategies.library.momentum import Momentum
+from strategies.library.order_flow import OrderFlow
 from strategies.library.pairs import PairsTrading
+from strategies.library.regime_adaptive import RegimeAdaptive
 from strategies.library.sma_cross import SmaCross
 from strategies.library.smart_money import SmartMoney
 from strategies.library.statistical_momentum import StatisticalMomentum
@@ -26,7 +31,8 @@ CATALOGUE: Final[Mapping[str, Declared]] = MappingProxyType(
         strategy.name: strategy
         for strategy in (
             SmaCross(), MacdCross(), TrendRiding(), Momentum(), StatisticalMomentum(), Breakout(), TripleFilter(), VwapTrend(),
-            BollingerMeanReversion(), ZScoreMeanReversion(), SmartMoney(), PairsTrading(),
+            BollingerMeanReversion(), ZScoreMeanReversion(), SmartMoney(), OrderFlow(), RegimeAdaptive(), Ensemble(),
+            PairsTrading(), Grid(), DollarCostAveraging(),
         )
     }
 )  # fmt: skip
@@ -50,11 +56,12 @@ def get(name: str) -> Strategy:
 
 
 def find(name: str) -> Declared:
-    """The strategy called ``name``, of any style.
+    """The strategy called ``name``, of any style; an event-driven one is a new instance, good for one run.
 
     Raises UnknownStrategy, naming those there are.
     """
     try:
-        return CATALOGUE[name]
+        found = CATALOGUE[name]
+        return type(found)() if isinstance(found, EventStrategy) else found
     except KeyError:
         raise UnknownStrategy(f"strategy must be one of {', '.join(CATALOGUE)}, was {name!r}", field="strategy") from None

@@ -27,6 +27,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "bollinger-reversion": {"window": 10, "atr_window": 5, "patience": 20, "width": 1.5},
     "zscore-reversion": {"window": 15, "atr_window": 5, "patience": 20, "enter": 1.5},
     "smart-money": {"strength": 2, "memory": 50, "atr_window": 5, "patience": 30},
+    "order-flow": {"stack": 2, "window": 10, "atr_window": 5, "patience": 20},
+    "regime-adaptive": {"window": 32, "past": 40, "band": 10, "atr_window": 5, "wild_share": 0.25},
+    "ensemble": {"quorum": 0.2},
     "pairs": {"window": 30, "patience": 30, "enter": 1.5},
 }
 VECTORISED = [name for name, one in CATALOGUE.items() if not isinstance(one, EventStrategy)]
