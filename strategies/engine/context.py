@@ -20,7 +20,7 @@ from strategies.engine.kernel import INTENT_SIZE, Series, begin_deciding, cancel
 from strategies.engine.layout import Action, Kind, Status, TimeInForce
 from strategies.engine.matching import State
 from strategies.engine.model import Costs, Floats, Market, Rules, markets_table, rules_row
-from strategies.engine.simulation import new_state, panel, with_room
+from strategies.engine.simulation import new_state, series_of, with_room
 
 if TYPE_CHECKING:
     from marketdata.bars import Bars
@@ -72,14 +72,7 @@ class Context:
         self.open = self.high = self.low = self.close = self.volume = math.nan
         self._bars = bars
         self._state: State = new_state(markets, rules_row(costs, rules), cash, 1024)
-        none = np.zeros((0, 1))
-        self._series = Series(
-            time=np.ascontiguousarray(bars.time, dtype=np.int64),
-            open=panel([bars], "open"), high=panel([bars], "high"), low=panel([bars], "low"), close=panel([bars], "close"),
-            volume=panel([bars], "volume"), fillable=np.zeros((0, 1), np.int8), session=np.zeros(0, np.int64), targets=none,
-            stops=none, profits=none, trails=none, intents=np.zeros((0, INTENT_SIZE)), actions=np.zeros((0, 4)), funding=none,
-            fine=np.zeros((0, 5)), fine_from=np.zeros(0, np.int64),
-        )  # fmt: skip
+        self._series: Series = series_of([bars])
         self._always = bool(costs.borrow or costs.interest or rules.leverage > 1 or rules.maintenance)
         self._intents: list[tuple[float, ...]] = []
         self._next_id = 1

@@ -18,16 +18,20 @@ from strategies.engine.matching import (
     ASKED,
     CANCELLED,
     CHANGED,
+    DUST,
     EXPIRED,
+    FILLED,
     LIMIT,
     NO_LOT,
     NO_PARENT,
     NO_PRICE,
     NONE,
     OF_INTENT,
+    OF_TARGET,
     REJECTED,
     STOP,
     STOP_LIMIT,
+    TOO_SMALL,
     TRAILING,
     WAITING,
     WAS_BANKRUPT,
@@ -37,12 +41,13 @@ from strategies.engine.matching import (
     at_the_close,
     end,
     end_target,
-    fill_target,
     match,
     row_of,
     sweep_out,
+    write_fill,
+    write_target,
 )
-from strategies.engine.pricing import NOISE, down, up
+from strategies.engine.pricing import NOISE, down, fee_of, sized, slipped, up
 
 DAY = 2
 CANCEL, REPLACE = int(Action.CANCEL), int(Action.REPLACE)
@@ -439,26 +444,48 @@ def plain(s: State, series: Series) -> bool:
 @njit(cache=True)
 def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     """As ``run``, while the account holds no debt and is asked for none. Returns the first bar that needs the long way."""
-    own, account, bar, markets = s.instruments[0], s.account, s.bar, s.markets
+    own, account, rules, orders, fills, counts = s.instruments[0], s.account, s.rules, s.orders, s.fills, s.counts
     targets, opened, close, volume = series.targets, series.open, series.close, series.volume
     high, low = series.high, series.low
-    unit = markets[0, at.MULTIPLIER]
+    unit, tick, lot = s.markets[0, at.MULTIPLIER], s.markets[0, at.TICK], s.markets[0, at.LOT]
+    least, leverage = s.markets[0, at.MINIMUM_NOTIONAL], rules[at.LEVERAGE]
     target, held, cash, mark = own[at.TARGET], own[at.POSITION], account[at.CASH], own[at.MARK]
-    pending = own[at.PENDING] != 0
+    pending, decided, row = own[at.PENDING] != 0, int(own[at.TARGET_BAR]), int(own[at.TARGET_ROW])
+    fees, slippage, step = 0.0, 0.0, counts[at.STEP]
+    f, made = counts[at.FILLS], counts[at.ORDERS]
+    capped = rules[at.VOLUME_SHARE] >= 0
+    room_for = min(len(fills), len(orders)) - 2
     while i < n:
-        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark:
-            break
-        if s.counts[at.FILLS] + 2 > len(s.fills) or s.counts[at.ORDERS] + 2 > len(s.orders):
+        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark or f > room_for or made > room_for:
             break
         if pending:
-            known = opened[i, 0] + high[i, 0] + low[i, 0] + close[i, 0]
+            price = opened[i, 0]
+            known = price + high[i, 0] + low[i, 0] + close[i, 0]
             if known == known and not volume[i, 0] <= 0:
-                s.counts[at.STEP] += 1
-                own[at.VOLUME_USED] = own[at.BAR_USED] = 0.0
-                own[at.MARK] = opened[i, 0]
-                bar[0, at.BAR_VOLUME] = volume[i, 0]
-                fill_target(s, i, 0, opened[i, 0], at.AT_OPEN)
-                pending, held, cash = own[at.PENDING] != 0, own[at.POSITION], account[at.CASH]
+                if capped and volume[i, 0] > 0:
+                    break
+                step += 1
+                wanted, _ = sized(rules, held, cash, target * leverage, price, volume[i, 0], unit, tick, lot)
+                quantity, side = abs(wanted - held), 1.0 if wanted > held else -1.0
+                pending = False
+                if quantity > 0:
+                    paid = slipped(rules, price, side, quantity, volume[i, 0], tick)
+                    row = made
+                    made += 1
+                    write_target(orders, row, decided, side, quantity)
+                    if wanted != 0 and quantity * paid * unit < least:
+                        orders[row, at.STATUS], orders[row, at.WHY] = REJECTED, TOO_SMALL
+                    else:
+                        fee = fee_of(rules, quantity, paid, unit, False)
+                        slip = abs(paid - price) * quantity * unit
+                        cash -= side * quantity * paid * unit + fee
+                        fees += fee
+                        slippage += slip
+                        held = wanted if abs(wanted) > DUST * quantity else 0.0
+                        orders[row, at.FILLED], orders[row, at.VALUE] = quantity, quantity * paid
+                        orders[row, at.STATUS] = FILLED
+                        write_fill(fills, f, i, row, 0, side, quantity, paid, fee, slip, False, OF_TARGET, at.AT_OPEN, held)
+                        f += 1
             if known == known:
                 mark = close[i, 0]
             equity[i] = cash + held * unit * mark
@@ -482,12 +509,14 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
         if i >= n:
             break
         if targets[i, 0] != target:
-            if pending:
-                end_target(s, 0, CHANGED)
-            target = targets[i, 0]
-            pending = True
-            own[at.TARGET], own[at.PENDING], own[at.TARGET_BAR], own[at.TARGET_ROW] = target, 1.0, i, -1.0
+            target, pending, decided, row = targets[i, 0], True, i, -1
         i += 1
+    account[at.CASH] = cash
+    account[at.FEES] += fees
+    account[at.SLIPPAGE] += slippage
+    counts[at.STEP], counts[at.FILLS], counts[at.ORDERS] = step, f, made
+    own[at.POSITION], own[at.TARGET], own[at.PENDING] = held, target, pending
+    own[at.TARGET_BAR], own[at.TARGET_ROW] = decided, row if pending else -1
     if i > 0:
         own[at.MARK] = own[at.CLOSE_BEFORE] = last_known(close, min(i, n) - 1, mark)
     return i

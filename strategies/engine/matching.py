@@ -86,21 +86,30 @@ def fill(
     s.account[at.SLIPPAGE] += slippage
     order[at.FILLED] += quantity
     order[at.VALUE] += quantity * price
-    record = s.fills[s.counts[at.FILLS]]
+    f = s.counts[at.FILLS]
     s.counts[at.FILLS] += 1
-    record[at.FILL_BAR] = i
-    record[at.FILL_ORDER] = row
-    record[at.FILL_INSTRUMENT] = j
-    record[at.FILL_SIDE] = side
-    record[at.FILL_QUANTITY] = quantity
-    record[at.FILL_PRICE] = price
-    record[at.FILL_FEE] = fee
-    record[at.FILL_SLIPPAGE] = slippage
-    record[at.FILL_MAKER] = maker
-    record[at.FILL_WHY] = why
-    record[at.FILL_PHASE] = phase
-    record[at.FILL_AMBIGUOUS] = 0.0
-    record[at.FILL_POSITION] = after
+    write_fill(s.fills, f, i, row, j, side, quantity, price, fee, slippage, maker, why, phase, after)
+
+
+@njit(cache=True)
+def write_fill(
+    fills: Any, f: int, i: int, row: int, j: int, side: float, quantity: float, price: float, fee: float, slippage: float,
+    maker: bool, why: int, phase: int, position: float,
+) -> None:  # fmt: skip
+    fills[f, at.FILL_BAR], fills[f, at.FILL_ORDER], fills[f, at.FILL_INSTRUMENT] = i, row, j
+    fills[f, at.FILL_SIDE], fills[f, at.FILL_QUANTITY], fills[f, at.FILL_PRICE] = side, quantity, price
+    fills[f, at.FILL_FEE], fills[f, at.FILL_SLIPPAGE], fills[f, at.FILL_MAKER] = fee, slippage, maker
+    fills[f, at.FILL_WHY], fills[f, at.FILL_PHASE], fills[f, at.FILL_AMBIGUOUS] = why, phase, 0.0
+    fills[f, at.FILL_POSITION] = position
+
+
+@njit(cache=True)
+def write_target(orders: Any, row: int, bar: int, side: float, quantity: float) -> None:
+    """A target order of the first instrument."""
+    orders[row, :] = 0.0
+    orders[row, at.ID], orders[row, at.BAR] = row + 1, bar
+    orders[row, at.SIDE], orders[row, at.QUANTITY], orders[row, at.ORIGIN] = side, quantity, OF_TARGET
+    orders[row, at.LIMIT] = orders[row, at.STOP] = orders[row, at.TRAIL] = np.nan
 
 
 @njit(cache=True)

@@ -96,42 +96,58 @@ def quantity_for(x: float, held: float, equity: float, unit: float, fee: float) 
 
 
 @njit(cache=True)
+def sized(
+    rules: Any, held: float, cash: float, x: float, price: float, volume: float, unit_of: float, tick: float, lot: float
+) -> tuple[float, float]:
+    """The position that is worth ``x`` times equity, rounded to the lot, and the price it was found with.
+
+    The position is ``held`` where there is nothing to do.
+    ``cash`` is the account's value without this instrument, ``unit_of`` its multiplier, ``price`` the price before slippage.
+    """
+    worth = cash + held * price * unit_of
+    if x == 0 or worth <= 0:
+        return 0.0, price
+    difference = x * worth - held * price * unit_of
+    if difference == 0:
+        return held, price
+    side = 1.0 if difference > 0 else -1.0
+    by_volume = rules[at.SLIPPAGE_KIND] == VOLUME_SHARE
+    paid = price if by_volume else slipped(rules, price, side, 0.0, volume, tick)
+    wanted = sized_at(rules, held, cash, x, paid, unit_of)
+    if by_volume:
+        paid = slipped(rules, price, side, abs(wanted - held), volume, tick)
+        wanted = sized_at(rules, held, cash, x, paid, unit_of)
+    if wanted != held:
+        wanted = math.copysign(down(abs(wanted), lot), wanted)
+    # What slippage or rounding turned around is left alone.
+    return (wanted if (wanted - held) * side > 0 else held), paid
+
+
+@njit(cache=True)
+def sized_at(rules: Any, held: float, cash: float, x: float, paid: float, unit_of: float) -> float:
+    """As ``sized``, at the price after slippage and before rounding."""
+    unit = paid * unit_of
+    worth = cash + held * unit
+    if worth <= 0 or unit <= 0:
+        return 0.0
+    fee = rules[at.TAKER] + rules[at.PER_UNIT] / unit
+    wanted = quantity_for(x, held, worth, unit, fee)
+    minimum = rules[at.MINIMUM_FEE]
+    if minimum > 0 and abs(wanted - held) * unit * fee < minimum:
+        wanted = quantity_for(x, held, worth - minimum, unit, 0.0) if worth > minimum else 0.0
+    return wanted
+
+
+@njit(cache=True)
 def target_quantity(
     rules: Any, account: Any, instruments: Any, markets: Any, j: int, exposure: float, price: float, volume: float
 ) -> tuple[float, bool]:
     """The position that a target asks for now, and whether buying power cut it."""
     held, unit_of = instruments[j, at.POSITION], markets[j, at.MULTIPLIER]
-    tick, lot = markets[j, at.TICK], markets[j, at.LOT]
+    tick = markets[j, at.TICK]
+    cash = equity_with(account, instruments, markets, j, 0.0)
     x = exposure * rules[at.LEVERAGE]
-    worth = equity_with(account, instruments, markets, j, price)
-    if x == 0 or worth <= 0:
-        return 0.0, False
-    difference = x * worth - held * price * unit_of
-    if difference == 0:
-        return held, False
-    side = 1.0 if difference > 0 else -1.0
-    passes = 2 if rules[at.SLIPPAGE_KIND] == VOLUME_SHARE else 1
-    paid = price if passes == 2 else slipped(rules, price, side, 0.0, volume, tick)
-    wanted = held
-    for turn in range(passes):
-        if turn == 1:
-            paid = slipped(rules, price, side, abs(wanted - held), volume, tick)
-        unit = paid * unit_of
-        worth = equity_with(account, instruments, markets, j, paid)
-        if worth <= 0 or unit <= 0:
-            wanted = 0.0
-            continue
-        fee = rules[at.TAKER] + rules[at.PER_UNIT] / unit
-        wanted = quantity_for(x, held, worth, unit, fee)
-        minimum = rules[at.MINIMUM_FEE]
-        if minimum > 0 and abs(wanted - held) * unit * fee < minimum:
-            fee, worth = 0.0, worth - minimum
-            wanted = quantity_for(x, held, worth, unit, 0.0) if worth > 0 else 0.0
-    if wanted != held:
-        wanted = math.copysign(down(abs(wanted), lot), wanted)
-    # What slippage or rounding turned around is left alone.
-    if (wanted - held) * side <= 0:
-        return held, False
+    wanted, paid = sized(rules, held, cash, x, price, volume, unit_of, tick, markets[j, at.LOT])
     if len(instruments) > 1 and (abs(wanted) > abs(held) or wanted * held < 0):
         most = most_that_fits(rules, account, instruments, markets, j, paid, wanted)
         if most < abs(wanted):

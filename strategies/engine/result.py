@@ -22,7 +22,8 @@ ORDER_FIELDS: Final = [
     ("id", "i8", at.ID), ("bar", "i8", at.BAR), ("instrument", "i4", at.INSTRUMENT), ("side", "i1", at.SIDE),
     ("kind", "i1", at.KIND), ("quantity", "f8", at.QUANTITY), ("limit", "f8", at.LIMIT), ("stop", "f8", at.STOP),
     ("trail", "f8", at.TRAIL), ("tif", "i1", at.TIME_IN_FORCE), ("reduce_only", "?", at.REDUCE_ONLY),
-    ("parent", "i8", at.PARENT), ("group", "i8", at.GROUP), ("reason", "i4", at.REASON), ("status", "i1", at.STATUS), ("why", "i1", at.WHY),
+    ("parent", "i8", at.PARENT), ("group", "i8", at.GROUP), ("reason", "i4", at.REASON),
+    ("status", "i1", at.STATUS), ("why", "i1", at.WHY),
     ("filled", "f8", at.FILLED), ("origin", "i1", at.ORIGIN),
 ]  # fmt: skip
 FILL_FIELDS: Final = [

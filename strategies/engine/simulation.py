@@ -10,7 +10,7 @@ from numba import njit
 
 from marketdata.bars import Bars
 from strategies.engine import layout as at
-from strategies.engine.kernel import Series, run
+from strategies.engine.kernel import INTENT_SIZE, Series, run
 from strategies.engine.matching import State
 from strategies.engine.model import (
     ENGINE_VERSION,
@@ -95,25 +95,23 @@ def simulate(
     chosen, markets = markets_table(market, k)
     exposure, levels, changes = split_targets(targets, n, k)
     fine, fine_from = finer(columns, detail)
-    series = Series(
-        time=np.ascontiguousarray(time, dtype=np.int64),
-        open=panel(columns, "open"),
-        high=panel(columns, "high"),
-        low=panel(columns, "low"),
-        close=panel(columns, "close"),
-        volume=panel(columns, "volume"),
-        fillable=shaped("tradable", tradable, n, k).astype(np.int8) if tradable is not None else np.zeros((0, k), np.int8),
-        session=np.ascontiguousarray(session, dtype=np.int64) if session is not None else np.zeros(0, np.int64),
+    series = series_of(columns)._replace(
         targets=exposure,
         stops=levels[0],
         profits=levels[1],
         trails=levels[2],
         intents=intent_rows(intents if intents is not None else (), n, k),
-        actions=np.array([action.row() for action in actions], dtype=np.float64).reshape(-1, 4),
-        funding=shaped("funding", funding, n, k) if funding is not None else np.zeros((0, k)),
         fine=fine,
         fine_from=fine_from,
     )
+    if tradable is not None:
+        series = series._replace(fillable=shaped("tradable", tradable, n, k).astype(np.int8))
+    if session is not None:
+        series = series._replace(session=np.ascontiguousarray(session, dtype=np.int64))
+    if actions:
+        series = series._replace(actions=np.array([action.row() for action in actions], dtype=np.float64))
+    if funding is not None:
+        series = series._replace(funding=shaped("funding", funding, n, k))
     if session is not None and len(series.session) != n:
         refuse("session", f"{n} values", len(series.session))
     if len(series.actions) and (np.diff(series.actions[:, 0]) < 0).any():
@@ -197,6 +195,31 @@ def changes_in(target: Any) -> int:
         changes += target[i] != target[i - 1]
         wrong += not abs(target[i]) <= 1
     return -1 if wrong else changes
+
+
+def series_of(columns: Sequence[Bars]) -> Series:
+    """Bars alone, as the kernel reads them."""
+    k = len(columns)
+    none, no_times = np.zeros((0, k)), np.zeros(0, np.int64)
+    return Series(
+        time=np.ascontiguousarray(columns[0].time, dtype=np.int64),
+        open=panel(columns, "open"),
+        high=panel(columns, "high"),
+        low=panel(columns, "low"),
+        close=panel(columns, "close"),
+        volume=panel(columns, "volume"),
+        fillable=np.zeros((0, k), np.int8),
+        session=no_times,
+        targets=none,
+        stops=none,
+        profits=none,
+        trails=none,
+        intents=np.zeros((0, INTENT_SIZE)),
+        actions=np.zeros((0, 4)),
+        funding=none,
+        fine=np.zeros((0, 5)),
+        fine_from=no_times,
+    )
 
 
 def panel(columns: Sequence[Bars], name: str) -> Floats:
