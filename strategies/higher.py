@@ -21,15 +21,15 @@ class Higher:
     """The closed bars of ``timeframe`` that ``bars`` make.
 
     ``bars`` must be of a timeframe that divides the higher one, and hold two bars that follow each other without a hole
-    before their first higher bar ends: the shortest distance between two of them is their length. The first higher bar is
-    left out where ``bars`` do not hold its beginning, and so is the last one that has not closed.
+    before their first higher bar ends: the shortest distance between two of them is their length, unless ``step`` tells it
+    in seconds. The first higher bar is left out where ``bars`` do not hold its beginning, and so is the last one that has not closed.
     """
 
-    def __init__(self, bars: Bars, timeframe: str) -> None:
+    def __init__(self, bars: Bars, timeframe: str, *, step: int | None = None) -> None:
         self.base = bars
         self.timeframe = Timeframe.of(timeframe)
         # One bar does not tell how long it is; taken as short, it completes nothing.
-        self.step = int(np.diff(bars.time).min()) if len(bars) > 1 else 1
+        self.step = step or (int(np.diff(bars.time).min()) if len(bars) > 1 else 1)
         if self.timeframe.seconds % self.step or self.timeframe.seconds < self.step:
             raise ValueError(f"{timeframe} is no multiple of the bars' {self.step} s")
 
