@@ -542,8 +542,10 @@ class Simulator:
     def protective(self, j: int, start: float = nan) -> Levels:
         """Levels for the position now held: those of bar i-1, rounded, with the trailing level."""
         q = self.account.position[j]
-        if self.targets is None or self.i == 0 or q == 0.0 or sign(self.exposure(self.i - 1, j)) != sign(q):
+        if self.targets is None or self.i == 0 or q == 0.0:
             self.trail_level[j] = nan
+            return Levels()
+        if sign(self.exposure(self.i - 1, j)) != sign(q):
             return Levels()
         side, tick = -sign(q), self.account.markets[j].tick
         stop, take, trail = (self.given(rows, j) for rows in (self.targets.stop, self.targets.take_profit, self.targets.trail))
@@ -731,7 +733,7 @@ class Simulator:
         if self.targets is None:
             return
         for j in range(self.k):
-            if self.exposure(self.i, j) == self.exposure(self.i - 1, j):
+            if self.targets.exposure[self.i][j] == (self.targets.exposure[self.i - 1][j] if self.i > 0 else 0.0):
                 continue
             for old in (self.working_target[j], self.rest[j]):
                 if old is not None:
