@@ -1,0 +1,120 @@
+"""Owns docs/strategies.md: how a strategy is written, and a section for each of the catalogue, made from what it declares.
+
+``python -m strategies.library.documentation`` prints it.
+"""
+
+from __future__ import annotations
+
+import sys
+from inspect import getdoc
+from typing import Final
+
+from strategies.contract import Declared, EventStrategy, Parameter, PortfolioStrategy, Strategy, validate
+from strategies.library import CATALOGUE, LIBRARY
+
+PREFACE: Final = """# Strategies
+
+Made by `python -m strategies.library.documentation`; a test keeps the two equal.
+
+## The contract
+A strategy declares its parameters with their ranges and how many closed bars its newest answer needs, and is one of three
+styles. The same class runs in a backtest, on paper and live. A decision made on bar *i* sees bars 0..i and is filled on bar
+*i+1* at the earliest ([engine.md](engine.md)).
+
+* **Vectorised** (`Strategy`): `signals(bars, p)` gives for each bar the exposure wanted after its close, in [-1, 1], or
+  `Signals` with a stop, a take-profit (prices) or a trail (a distance in price) besides. They protect in the bar that
+  follows.
+* **Portfolio** (`PortfolioStrategy`): the same for several instruments on one account: `(n, k)` exposures from a `Panel`.
+* **Event-driven** (`EventStrategy`): `on_bar(ctx)` is called after each close and places orders, which work from the next
+  bar on. An instance makes one run and may keep what it likes on `self`.
+
+What `ctx` has: `index`, `time`, `open`, `high`, `low`, `close`, `volume` of the bar that has closed, `bars` (all up to
+now), `p`, `position`, `entry_price`, `cash`, `equity`, `orders`; and `buy`, `sell` (market, or with `limit`, `stop`,
+`trail`; `tif`, `reduce_only`, `stop_loss`, `take_profit`, `trailing_stop`), `target(exposure)`, `close_position()`,
+`cancel(id)`, `cancel_all()`, `replace(id, …)`.
+
+```python
+class Dip(Strategy):
+    name, label, summary = "dip", "Dip", "Buys closes below the band."
+    parameters = (Parameter("window", "Window", "int", 20, minimum=5, maximum=200, step=1),)
+
+    def history(self, p):
+        return p.window
+
+    def signals(self, bars, p):
+        upper, middle, lower = bollinger(bars.close, p.window, 2.0)
+        return Signals((bars.close < lower).astype(float), stop=lower * 0.98)
+```
+
+`Higher(bars, "1h")` gives the closed bars of a higher timeframe and aligns what was made of them: at each bar the newest
+value that had closed by then.
+
+## Laws
+Tests hold every strategy here to these; user strategies are held to them before they can be deployed.
+
+* **No look ahead.** Signals on bars[:t] are, bit for bit, the first t of the signals on all bars, and other bars after t
+  change nothing.
+* **History.** On the newest `history` bars the newest answer is that of all bars, to 1e-9 of exposure. So a position is
+  always the work of an event within the last `patience` bars, and lapses after them: nothing that is older decides.
+* **Complete.** Every answer is a number in [-1, 1], for no bars, one bar, a market that stands still, and bars without
+  volume.
+* **Golden results.** Each does on recorded data, order by order, what it did (`tests/strategies/library/golden.json`).
+
+## Market regimes
+`strategies.regimes.regimes(bars)` labels each bar trending up, trending down, ranging or volatile. ADX, the slope of a
+regression line against what a random walk would show, and the Hurst exponent vote on a trend; the rank of the realised
+variance among its own past decides on volatile, which outranks a trend. Each has a threshold to come in and a lower one to
+go out, and a change must hold for three bars.
+
+## The library
+Strategies marked *deployable* can be put to work on a paper account. The others have protective levels, orders or legs that
+trading does not place yet, and run in backtests alone. Golden results are of the defaults; nothing here is tuned, and none
+of it is advice.
+"""
+
+
+def page() -> str:
+    """The page docs/strategies.md, Markdown."""
+    return PREFACE + "".join(section(strategy) for strategy in CATALOGUE.values())
+
+
+def section(strategy: Declared) -> str:
+    rule = " ".join((getdoc(type(strategy)) or "").split())
+    style = (
+        f"portfolio of {strategy.legs} instruments"
+        if isinstance(strategy, PortfolioStrategy)
+        else "event-driven"
+        if isinstance(strategy, EventStrategy)
+        else "vectorised"
+    )
+    facts = [style, "deployable" if strategy.name in LIBRARY else "backtests alone"]
+    if isinstance(strategy, Strategy) and strategy.levels:
+        facts.append(f"levels: {', '.join(name.replace('_', '-') for name in strategy.levels)}")
+    facts.append(f"history at the defaults: {strategy.history(validate(strategy, {}))} bars")
+    lines = [
+        f"\n### {strategy.label}: `{strategy.name}`\n",
+        strategy.summary,
+        "",
+        f"*{'; '.join(facts)}*",
+        "",
+        rule.replace("``", "`"),
+        "",
+        strategy.rationale,
+        "",
+        "| parameter | | default | range | |",
+        "|---|---|---:|---|---|",
+        *(row(parameter) for parameter in strategy.parameters),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def row(parameter: Parameter) -> str:
+    if parameter.kind == "choice":
+        default, span = str(parameter.default), ", ".join(f"`{value}`" for value, _ in parameter.choices)
+    else:
+        default, span = f"{parameter.default:g}", f"{parameter.minimum:g} to {parameter.maximum:g}"
+    return f"| `{parameter.name}` | {parameter.label} | {default} | {span} | {parameter.help} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
