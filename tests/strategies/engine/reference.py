@@ -675,6 +675,8 @@ class Simulator:
             self.liquidate(now, worst)
 
     def liquidate(self, now: Now, prices: list[float]) -> None:
+        if not any(q != 0.0 and now.fillable[j] for j, q in enumerate(self.account.position)):
+            return  # waits for a bar in which something that is held can trade
         self.flags["liquidation"] += 1
         for j, q in enumerate(self.account.position):
             if q != 0.0 and now.fillable[j]:
