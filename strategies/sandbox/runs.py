@@ -254,7 +254,9 @@ class Child:
         until = time.monotonic() + seconds
         with contextlib.suppress(KeyError):
             self._poll.unregister(self.result)
-        while self._ended is None and not (until_traced and self._line() is not None) and (left := until - time.monotonic()) > 0:
+        while (
+            self._ended is None and not (until_traced and self._line() is not None) and (left := until - time.monotonic()) > 0
+        ):
             self._attend({descriptor for descriptor, _ in self._poll.poll(left * 1000 + 1)})
         self.drain()
 

@@ -20,9 +20,12 @@ class Command(BaseCommand):
         parser.add_argument("action", choices=("check", "prepare"))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        getattr(self, options["action"])()
+        if options["action"] == "check":
+            self._check()
+        else:
+            self._prepare()
 
-    def check(self, *args: Any, **options: Any) -> None:  # type: ignore[override]
+    def _check(self) -> None:
         """Layer by layer, with the remedy; fails where user code cannot run."""
         missing = []
         for layer in layers():
@@ -34,7 +37,7 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"No user code runs on this host: {', '.join(missing)}.")
 
-    def prepare(self) -> None:
+    def _prepare(self) -> None:
         """Some ten seconds once, instead of in the first run; for images of containers."""
         try:
             made = image()

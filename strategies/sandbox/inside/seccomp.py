@@ -91,6 +91,7 @@ def zygote_rules() -> list[Rule]:
         *_plain("openat open fcntl rt_sigaction prlimit64 setrlimit recvmsg sendmsg sendto recvfrom getsockopt getsockname"),
         *_plain("pidfd_open wait4 waitid close_range prctl seccomp fork vfork kill tgkill rseq"),
         Rule("clone", argument=0, without=NEW_NAMESPACE),
+        Rule("socketpair", argument=0, values=(1,)),  # AF_UNIX: to hand a request to a child
         *_plain("clone3 openat2", ERRNO | ENOSYS),
         *_plain("ioctl", ERRNO | ENOTTY),
         *_plain("membarrier mlock munlock sched_setaffinity arch_prctl", ERRNO | EPERM),

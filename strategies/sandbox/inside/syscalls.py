@@ -98,6 +98,7 @@ NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "sendto": (44, 206),
     "recvfrom": (45, 207),
     "getsockopt": (55, 209),
+    "socketpair": (53, 199),
     "getsockname": (51, 204),
     "pidfd_open": (434, 434),
     "wait4": (61, 260),

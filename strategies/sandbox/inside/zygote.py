@@ -1,4 +1,4 @@
-"""The zygote: imports everything once inside the jail, then forks a child for each run and tells how it ended.
+"""The zygote: imports everything once inside the jail, then forks a child for each run, one ahead, and tells how it ended.
 
 ``python zygote.py CONTROL SITE CODE``; CONTROL is one end of a SOCK_SEQPACKET pair. Each message on it is a request:
 JSON, with the descriptors that it names. On the request's own ``status`` socket the host gets a pidfd of the child, then
@@ -40,64 +40,97 @@ def import_everything() -> None:
     setattr(dispatcher.Dispatcher, "enable_caching", lambda self: None)  # noqa: B010
 
 
-def fork(request: dict, descriptors: list[int]) -> int:
-    """The child's pid. In the child this never returns."""
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 111
-    try:
-        from strategies.sandbox.inside import child
+class Spare:
+    """A child forked ahead of its run, so that a run waits neither for the fork nor for the first touch of its memory."""
 
-        status = child.run(request, dict(zip(request["descriptors"], descriptors, strict=True)))
-    except BaseException as error:
-        os.write(2, f"{type(error).__name__}: {error}\n".encode())
-    finally:
-        os._exit(status)
-    return 0
+    def __init__(self) -> None:
+        self.hand, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._wait(theirs)
+        theirs.close()
+        self.pidfd = os.pidfd_open(self.pid)
 
+    def _wait(self, given: socket.socket) -> None:
+        """In the child: let go of all that is of other runs, get ready, and take the one request. Never returns."""
+        status = 111
+        try:
+            from strategies.sandbox.inside import child
 
-def serve(control: socket.socket) -> None:
-    """Until the host closes its end."""
-    poll = select.poll()
-    poll.register(control, select.POLLIN)
-    running: dict[int, tuple[int, socket.socket]] = {}  # pidfd → pid, status
-    owners: dict[int, int] = {}  # status → pidfd
-    while True:
-        for ready, event in poll.poll():
-            if ready == control.fileno():
-                message, descriptors, _, _ = socket.recv_fds(control, LARGEST_REQUEST, 16)
-                if not message:
-                    return
+            os.closerange(3, given.fileno())
+            os.closerange(given.fileno() + 1, 1 << 20)
+            child.get_ready()
+            message, descriptors, _, _ = socket.recv_fds(given, LARGEST_REQUEST, 16)
+            if message:
                 request = json.loads(message)
-                pid = fork(request, descriptors)
-                status = socket.socket(fileno=descriptors[request["descriptors"].index("status")])
-                for descriptor in descriptors:
-                    if descriptor != status.fileno():
-                        os.close(descriptor)
-                pidfd = os.pidfd_open(pid)
-                running[pidfd], owners[status.fileno()] = (pid, status), pidfd
-                poll.register(pidfd, select.POLLIN)
-                poll.register(status, 0)  # the host hangs up when it has no more use for the child
-                try:
-                    socket.send_fds(status, [STATUS.pack(b"P", pid)], [pidfd])
-                except OSError:
-                    os.kill(pid, 9)
-            elif ready in owners:
-                poll.unregister(ready)
-                pid, _ = running[owners[ready]]
-                os.kill(pid, 9)
-            elif ready in running and event:
-                pid, status = running.pop(ready)
-                poll.unregister(ready)
-                os.close(ready)
-                _, ended = os.waitpid(pid, 0)
-                if owners.pop(status.fileno(), None) is not None:
-                    with contextlib.suppress(KeyError):
-                        poll.unregister(status)
-                with contextlib.suppress(OSError):
-                    status.send(STATUS.pack(b"E", ended))
-                status.close()
+                status = child.run(request, dict(zip(request["descriptors"], descriptors, strict=True)))
+        except BaseException as error:
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(status)
+
+    def take(self, message: bytes, descriptors: list[int]) -> None:
+        socket.send_fds(self.hand, [message], descriptors)
+        self.hand.close()
+
+
+class Server:
+    """The children at work, by their pidfd, each with the socket on which its end is told."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.poll = select.poll()
+        self.poll.register(control, select.POLLIN)
+        self.running: dict[int, tuple[int, socket.socket]] = {}
+        self.owners: dict[int, int] = {}  # status → pidfd
+        self.spare = Spare()
+
+    def serve(self) -> None:
+        """Until the host closes its end."""
+        while True:
+            for ready, event in self.poll.poll():
+                if ready == self.control.fileno():
+                    if not self._begin():
+                        return
+                elif ready in self.owners:
+                    # The host hung up: it has no more use for the child.
+                    self.poll.unregister(ready)
+                    os.kill(self.running[self.owners[ready]][0], 9)
+                elif ready in self.running and event:
+                    self._end(ready)
+
+    def _begin(self) -> bool:
+        message, descriptors, _, _ = socket.recv_fds(self.control, LARGEST_REQUEST, 16)
+        if not message:
+            return False
+        spare, position = self.spare, json.loads(message)["descriptors"].index("status")
+        # A spare that has died meanwhile is told as one that never was armed.
+        with contextlib.suppress(OSError):
+            spare.take(message, descriptors)
+        status = socket.socket(fileno=descriptors.pop(position))
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self.running[spare.pidfd], self.owners[status.fileno()] = (spare.pid, status), spare.pidfd
+        self.poll.register(spare.pidfd, select.POLLIN)
+        self.poll.register(status, 0)
+        try:
+            socket.send_fds(status, [STATUS.pack(b"P", spare.pid)], [spare.pidfd])
+        except OSError:
+            os.kill(spare.pid, 9)
+        self.spare = Spare()
+        return True
+
+    def _end(self, pidfd: int) -> None:
+        pid, status = self.running.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        _, ended = os.waitpid(pid, 0)
+        self.owners.pop(status.fileno(), None)
+        with contextlib.suppress(KeyError):
+            self.poll.unregister(status)
+        with contextlib.suppress(OSError):
+            status.send(STATUS.pack(b"E", ended))
+        status.close()
 
 
 def main() -> None:
@@ -111,8 +144,9 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     seccomp.install(seccomp.compile_filter(seccomp.zygote_rules(), seccomp.machine()))
-    control.send(json.dumps({"ready": True, "pid": os.getpid()}).encode())
-    serve(control)
+    server = Server(control)
+    control.send(b"ready")
+    server.serve()
 
 
 if __name__ == "__main__":

@@ -15,37 +15,41 @@ from unittest.mock import patch
 
 from strategies.sandbox import image as images
 from strategies.sandbox import zygotes
+from strategies.sandbox.image import Image
 from strategies.sandbox.launch import zygote_command
 from strategies.sandbox.pool import Pool
 from tests.strategies.sandbox.attempt import LIMITS, run
 from tests.strategies.sandbox.corpus import CORPUS
 
-NO_FILTER = b"\ndef install(program):\n    pass\n"
-NO_LIMITS = b"\ndef limit(limits):\n    pass\n"
+INSIDE = "strategies/sandbox/inside"
+CHANGES = {
+    "seccomp.py": "\ndef install(program):\n    pass\n",
+    "child.py": "\ndef limit(limits):\n    pass\n",
+}
 THROWAWAY = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+BIND = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"'
 
 
-def start(image: images.Image, control: socket.socket, launcher: str) -> subprocess.Popen[bytes]:
-    """No root of its own, no other user, capabilities as they come; the namespaces are to protect this machine."""
+def start(image: Image, control: socket.socket, launcher: str) -> subprocess.Popen[bytes]:
+    """No root of its own, no other user, capabilities as they come; the namespaces are to protect this machine.
+
+    The filter and the limits are taken out of the copies by files that are bound over them.
+    """
+    binds = []
+    for name, change in CHANGES.items():
+        changed = Path(sys.argv[1] + "-" + name)
+        changed.write_text(Path(image.code, INSIDE, name).read_text() + change)
+        binds += [str(changed), f"{image.code}/{INSIDE}/{name}"]
     argv = zygote_command(image, control.fileno())
     site = str(Path(images._package("numpy")).parent)
-    command = [*THROWAWAY, "--mount-proc", images._python(), *argv[1:-2], site, image.code]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, pass_fds=(control.fileno(),), env=image.environment, cwd="/")
-
-
-def stripped() -> dict[str, bytes]:
-    contents = whole()
-    contents["strategies/sandbox/inside/seccomp.py"] += NO_FILTER
-    contents["strategies/sandbox/inside/child.py"] += NO_LIMITS
-    return contents
-
-
-whole = images._contents
+    zygote = [images._python(), *argv[1:-2], site, image.code]
+    command = [*THROWAWAY, "--mount-proc", "/bin/sh", "-c", BIND, "sh", *binds, "--", *zygote]
+    environment = image.environment | {"PATH": "/usr/bin:/bin"}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, pass_fds=(control.fileno(),), env=environment, cwd="/")
 
 
 def main() -> int:
     with (
-        patch.object(images, "_contents", stripped),
         patch.object(zygotes, "start", start),
         patch.object(zygotes, "check_from_outside", lambda pid: None),
         Pool(1, LIMITS) as pool,

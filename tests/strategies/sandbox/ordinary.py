@@ -16,6 +16,7 @@ from strategies.sandbox.inside import launcher as system
 
 PROJECT = Path(__file__).resolve().parents[3]
 NOBODY = 65534
+KEPT = ("CLUSTERX_SANDBOX_LAUNCHER", "CLUSTERX_SANDBOX_IMAGES", "CLUSTERX_CANARY")
 
 
 def open_the_way(paths: list[Path]) -> None:
@@ -37,16 +38,15 @@ def main() -> None:
     folder, *arguments = sys.argv[1:]
     system.unshare(system.NEW_MOUNTS, "mounts")
     system.mount("none", "/", "", system.MS_REC | system.MS_PRIVATE)
-    open_the_way([Path(sys.base_prefix).resolve(), Path(sys.prefix).absolute(), PROJECT])
+    images = Path(os.environ["CLUSTERX_SANDBOX_IMAGES"])
+    open_the_way([Path(sys.base_prefix).resolve(), Path(sys.prefix).absolute(), PROJECT, Path(folder), images])
     os.chown(folder, NOBODY, NOBODY)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     os.chdir(PROJECT)
     environment = {"PATH": os.environ["PATH"], "HOME": folder, "CLUSTERX_DATA": folder, "NUMBA_CACHE_DIR": f"{folder}/numba"}
-    environment |= {
-        name: value for name, value in os.environ.items() if name in ("CLUSTERX_SANDBOX_LAUNCHER", "CLUSTERX_CANARY")
-    }
+    environment |= {name: value for name, value in os.environ.items() if name in KEPT}
     os.execve(sys.executable, [sys.executable, "-B", "-m", *arguments], environment)
 
 

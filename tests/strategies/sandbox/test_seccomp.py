@@ -15,15 +15,16 @@ ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 MACHINES = tuple(ARCHITECTURE)
 PID = 42
 DANGEROUS = (
-    "socket connect bind ptrace mount umount2 pivot_root"
+    "socket socketpair connect bind ptrace mount umount2 pivot_root"
     " execve execveat setuid setgid io_uring_setup bpf memfd_create unshare"
     " setns kexec_load reboot init_module keyctl perf_event_open userfaultfd process_vm_readv pidfd_open sendmsg recvmsg"
     " setrlimit rename symlink unlink mkdir mknod truncate ftruncate shmget msgget mq_open personality seccomp chroot"
 )
 # From the kernel's tables, for calls that the filters do not name: x86-64, aarch64.
 NUMBERS_OF_OTHERS = {
-    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "ptrace": (101, 117), "mount": (165, 40), "umount2": (166, 39),
-    "pivot_root": (155, 41), "execve": (59, 221), "execveat": (322, 281), "setuid": (105, 146), "setgid": (106, 144),
+    "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "ptrace": (101, 117), "mount": (165, 40),
+    "umount2": (166, 39), "pivot_root": (155, 41), "execve": (59, 221), "execveat": (322, 281),
+    "setuid": (105, 146), "setgid": (106, 144),
     "io_uring_setup": (425, 425), "bpf": (321, 280), "memfd_create": (319, 279), "unshare": (272, 97), "setns": (308, 268),
     "kexec_load": (246, 104), "reboot": (169, 142), "init_module": (175, 105), "keyctl": (250, 219),
     "perf_event_open": (298, 241), "userfaultfd": (323, 282), "process_vm_readv": (310, 270), "rename": (82, None),
