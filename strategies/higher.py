@@ -22,7 +22,8 @@ class Higher:
 
     ``bars`` must be of a timeframe that divides the higher one, and hold two bars that follow each other without a hole
     before their first higher bar ends: the shortest distance between two of them is their length, unless ``step`` tells it
-    in seconds. The first higher bar is left out where ``bars`` do not hold its beginning, and so is the last one that has not closed.
+    in seconds. The first higher bar is left out where ``bars`` do not hold its beginning, and so is the last one that has
+    not closed.
     """
 
     def __init__(self, bars: Bars, timeframe: str, *, step: int | None = None) -> None:
@@ -59,6 +60,15 @@ class Higher:
         volume = np.add.reduceat(base.volume[:last], starts)
         return Bars(opened, base.open[starts], high, low, base.close[ends - 1], volume)
 
+    @cached_property
+    def newest(self) -> npt.NDArray[np.int64]:
+        """(n,) the index of the newest higher bar that had closed when each base bar did; -1 before the first."""
+        opened, starts, _ = self._spans
+        time = self.base.time
+        # Known with the base bar that closes when the higher one does; in a hole with the first bar after it.
+        known = np.searchsorted(time, opened + self.timeframe.seconds - self.step)
+        return np.repeat(np.arange(-1, len(starts)), np.diff(np.r_[0, known, len(time)]))
+
     def align(self, values: Floats) -> Floats:
         """For each base bar, the value of the newest higher bar that had closed by then; NaN before the first.
 
@@ -74,12 +84,5 @@ class Higher:
         _, starts, _ = self._spans
         if len(values) != len(starts):
             raise ValueError(f"values must be {len(starts)}, one for each higher bar, were {len(values)}")
-        answer = np.full(len(self.base), np.nan)
-        time = self.base.time
-        closes = self._spans[0] + self.timeframe.seconds
-        # Known with the base bar that closes when the higher one does; in a hole with the first bar after it.
-        known = np.searchsorted(time + self.step, closes)
-        newest = np.searchsorted(known, np.arange(len(time)), side="right") - 1
-        seen = newest >= 0
-        answer[seen] = np.asarray(values, dtype=np.float64)[newest[seen]]
-        return answer
+        # The last of these is what -1 reads.
+        return np.append(np.asarray(values, dtype=np.float64), np.nan)[self.newest]
