@@ -18,13 +18,13 @@ DAY_OF_MINUTES: Final = 1440
 
 
 class VwapTrend(Strategy):
-    """Long from the bar that closes clearly above the session's VWAP until one closes below it."""
+    """Long from the bar that closes clearly above the session's VWAP until one closes clearly below it."""
 
     name = "vwap"
     label = "VWAP"
     summary = (
-        "Buys when the close rises clearly above the volume-weighted average price of the UTC day and leaves when it falls "
-        "back to it."
+        "Buys when the close rises clearly above the volume-weighted average price of the UTC day and leaves when it is "
+        "clearly below."
     )
     rationale = (
         "The volume-weighted price is what the day's buyers have paid on average and what large orders are measured by. Above "
@@ -33,8 +33,8 @@ class VwapTrend(Strategy):
         "or longer."
     )
     parameters = (
-        Parameter("enter", "Enter at", "float", 1.0, minimum=0, maximum=10, step=0.1, help="Average ranges from the VWAP."),
-        Parameter("leave", "Leave at", "float", 0.0, minimum=-5, maximum=5, step=0.1, help="Less than the entry."),
+        Parameter("enter", "Enter at", "float", 3.0, minimum=0, maximum=10, step=0.1, help="Average ranges from the VWAP."),
+        Parameter("leave", "Leave at", "float", -1.5, minimum=-5, maximum=5, step=0.1, help="Less than the entry."),
         Parameter("start", "Session begins", "int", 0, minimum=0, maximum=1439, step=15, help="Minute of the UTC day."),
         ATR_WINDOW,
         patience(200),

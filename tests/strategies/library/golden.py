@@ -22,7 +22,7 @@ COSTS: Final = Costs.of(0.001, 0.0005)
 # Those that are made for shorter bars than the hour get them; both directions where there are two.
 SERIES: Final = {
     "vwap": ("BTC_USDT-15m",),
-    "order-flow": ("SOL_USDT-5m",),
+    "order-flow": ("ETH_USDT-1h",),
     "smart-money": ("ETH_USDT-1h",),
     "pairs": ("BTC_USDT-1h", "ETH_USDT-1h"),
     "momentum": ("SOL_USDT-1h",),
