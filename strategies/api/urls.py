@@ -1,7 +1,18 @@
 """Addresses of strategies' REST API."""
 
-from django.urls import path
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-from strategies.api.views import StrategyListView
+from strategies.api import views
 
-urlpatterns = [path("strategies/", StrategyListView.as_view(), name="strategy-list")]
+router = SimpleRouter(use_regex_path=False)
+router.register("my-strategies", views.OwnStrategyViewSet, basename="own-strategy")
+router.register("runs", views.RunViewSet, basename="run")
+
+urlpatterns = [
+    path("strategies/", views.StrategyListView.as_view(), name="strategy-list"),
+    path("versions/<uuid:public_id>/", views.VersionView.as_view(), name="version"),
+    path("shared-runs/<str:token>/", views.SharedRunView.as_view(), name="shared-run"),
+    path("shared-runs/<str:token>/result/", views.SharedResultView.as_view(), name="shared-run-result"),
+    path("", include(router.urls)),
+]

@@ -1,0 +1,176 @@
+"""People's strategies, runs and results: what lists, pages and the API show."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+
+from clusterx.accounts.models import User
+from strategies.arrays import unpack
+from strategies.errors import RunNotDone
+from strategies.models import Run, RunLeg, RunResult, UserStrategy, Version
+
+Floats = npt.NDArray[np.float64]
+MOST_POINTS: Final = 10_000
+
+
+def strategies_of(user: User, *, archived: bool = False) -> QuerySet[UserStrategy]:
+    """The user's strategies, newest first; annotated ``newest`` (number), ``runs_done`` and ``last_run_at``."""
+    runs = Run.objects.filter(version__strategy=OuterRef("pk"), status=Run.Status.DONE).order_by()
+    counted = runs.values("version__strategy").annotate(n=Count("pk"), last=Max("finished_at"))
+    return (
+        UserStrategy.objects.filter(owner=user, archived_at__isnull=not archived)
+        .select_related("forked_from__strategy")
+        .annotate(
+            newest=Max("versions__number"),
+            runs_done=Subquery(counted.values("n")),
+            last_run_at=Subquery(counted.values("last")),
+        )
+    )
+
+
+def strategy_of(user: User, public_id: uuid.UUID | str) -> UserStrategy:
+    """One of the user's strategies, put away or not. Raises UserStrategy.DoesNotExist, for other people's too."""
+    return UserStrategy.objects.select_related("forked_from__strategy").get(owner=user, public_id=public_id)
+
+
+def versions() -> QuerySet[Version]:
+    """Versions with their strategy and inspection."""
+    return Version.objects.select_related("strategy", "inspection")
+
+
+def versions_of(strategy: UserStrategy) -> QuerySet[Version]:
+    """A strategy's versions, newest first, without what they hold."""
+    return versions().filter(strategy=strategy).defer("source", "rules")
+
+
+def version_of(user: User, public_id: uuid.UUID | str) -> Version:
+    """A version of one of the user's strategies. Raises Version.DoesNotExist."""
+    return versions().get(strategy__owner=user, public_id=public_id)
+
+
+def runs() -> QuerySet[Run]:
+    """Runs, newest first, as lists show them: what is long stays in the database."""
+    legs = RunLeg.objects.select_related("instrument__venue").order_by("place")
+    return (
+        Run.objects.select_related("version__strategy", "rerun_of")
+        .prefetch_related(Prefetch("legs", legs))
+        .defer("metrics", "assumptions", "printed", "version__source", "version__rules")
+    )
+
+
+def runs_of(user: User) -> QuerySet[Run]:
+    """The user's runs, as ``runs`` gives them."""
+    return runs().filter(owner=user)
+
+
+def whole_runs() -> QuerySet[Run]:
+    """Runs with all of their numbers, and their legs with the snapshots' facts."""
+    legs = RunLeg.objects.select_related("instrument__venue", "snapshot").defer("snapshot__payload").order_by("place")
+    return Run.objects.select_related("version__strategy", "rerun_of").prefetch_related(Prefetch("legs", legs))
+
+
+def run_of(user: User, public_id: uuid.UUID | str) -> Run:
+    """One of the user's runs, whole. Raises Run.DoesNotExist, for other people's too."""
+    return whole_runs().get(owner=user, public_id=public_id)
+
+
+def shared_run(token: str) -> Run:
+    """The run behind a secret address. Raises Run.DoesNotExist."""
+    return whole_runs().get(share_token=token, share_token__isnull=False)
+
+
+def unfinished_before(moment: Any) -> list[int]:
+    """Keys of runs that should have been taken by a worker before ``moment``."""
+    waiting = Q(status=Run.Status.QUEUED, created_at__lt=moment) | Q(status=Run.Status.RUNNING, started_at__lt=moment)
+    return list(Run.objects.filter(waiting).order_by("pk").values_list("pk", flat=True)[:100])
+
+
+# -- results --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A result's arrays. ``position`` is (n, k); ``benchmark`` and ``regimes`` are None where there is none."""
+
+    time: npt.NDArray[np.int64]
+    equity: Floats
+    position: Floats
+    benchmark: Floats | None
+    regimes: npt.NDArray[np.int8] | None
+
+
+def series(run: Run) -> Tables:
+    """The curves of a run. Raises RunNotDone where it has none."""
+    found = unpack(_result(run, "series").series)
+    return Tables(found["time"], found["equity"], found["position"], found.get("benchmark"), found.get("regimes"))
+
+
+def trades(run: Run) -> npt.NDArray[Any]:
+    """The engine's structured array of trades. Raises RunNotDone."""
+    return unpack(_result(run, "trades").trades)["rows"]
+
+
+def orders(run: Run) -> npt.NDArray[Any]:
+    """The engine's structured array of orders. Raises RunNotDone."""
+    return unpack(_result(run, "orders").orders)["rows"]
+
+
+def fills(run: Run) -> npt.NDArray[Any]:
+    """The engine's structured array of fills. Raises RunNotDone."""
+    return unpack(_result(run, "fills").fills)["rows"]
+
+
+def sensitivity(run: Run) -> list[dict[str, Any]]:
+    """What worse assumptions make of a run: name, numbers and hash of each. Raises RunNotDone."""
+    variants: list[dict[str, Any]] = _result(run, "sensitivity").sensitivity["variants"]
+    return variants
+
+
+def _result(run: Run, column: str) -> RunResult:
+    found = RunResult.objects.filter(run=run).only(column).first()
+    if found is None:
+        raise RunNotDone(f"the run has no result: it is {run.status}", status=run.status)
+    return found
+
+
+def drawdown_of(equity: Floats, cash: float) -> Floats:
+    """(n,) share below the highest value so far, 0 or less."""
+    peak = np.maximum.accumulate(np.maximum(equity, cash))
+    below: Floats = equity / peak - 1
+    return below
+
+
+def kept(values: Floats, points: int) -> npt.NDArray[np.int64]:
+    """Which of n points to draw: of each of ``points / 2`` equal spans the lowest and the highest, and both ends.
+
+    No peak and no trough is lost, however far a curve is thinned.
+    """
+    n = len(values)
+    if n <= points:
+        return np.arange(n)
+    edges = np.linspace(0, n, max(2, points // 2) + 1).astype(np.int64)
+    low = [a + int(np.argmin(values[a:b])) for a, b in pairwise(edges)]
+    high = [a + int(np.argmax(values[a:b])) for a, b in pairwise(edges)]
+    return np.unique(np.r_[0, low, high, n - 1])
+
+
+def points(run: Run, most: int) -> dict[str, list[Any]]:
+    """A run's curves for a chart, at most about ``most`` points: columns by name. Raises RunNotDone."""
+    tables = series(run)
+    at = kept(tables.equity, min(most, MOST_POINTS))
+    cash = float(run.conditions["cash"])
+    return {
+        "time": tables.time[at].tolist(),
+        "equity": tables.equity[at].tolist(),
+        "benchmark": tables.benchmark[at].tolist() if tables.benchmark is not None else [],
+        "drawdown": drawdown_of(tables.equity, cash)[at].tolist(),
+        "position": tables.position[at].tolist(),
+        "regime": tables.regimes[at].tolist() if tables.regimes is not None else [],
+    }

@@ -1,0 +1,56 @@
+"""Looking at a version that was saved: what it declares, or what is wrong with it and where."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from strategies.errors import Refused
+from strategies.models import Inspection, UserStrategy, Version
+from strategies.services import subjects
+
+VERSION: Final = 1
+
+
+def inspect(*, version_id: int, at: datetime) -> Inspection:
+    """Read what a version declares, a user's code inside the sandbox. A second call changes nothing."""
+    version = Version.objects.select_related("strategy").get(pk=version_id)
+    inspection, _created = Inspection.objects.get_or_create(version=version)
+    if inspection.status != Inspection.Status.WAITING:
+        return inspection
+    try:
+        inspection.declaration = declared_by(version)
+        inspection.status = Inspection.Status.PASSED
+    except Refused as error:
+        if error.reason == "boundary":  # of this host, not of the version: another worker may be able to
+            raise
+        inspection.status, inspection.reason, inspection.message = Inspection.Status.FAILED, error.reason, error.message[:1000]
+        inspection.line, inspection.column = error.line, error.facts.get("column")
+    inspection.inspected_at = at
+    inspection.save()
+    return inspection
+
+
+def declared_by(version: Version) -> dict[str, Any]:
+    """What a version says of itself, in the form of ``Inspection.declaration``. Raises Refused."""
+    if version.strategy.kind == UserStrategy.Kind.RULES:
+        built = subjects.rules_strategy(version.rules)
+        return {
+            "version": VERSION, "name": built.name, "label": built.label, "summary": built.summary,
+            "rationale": built.rationale, "style": "Strategy", "parameters": [asdict(one) for one in built.parameters],
+        }  # fmt: skip
+    return declared_in(version.source)
+
+
+def declared_in(source: str) -> dict[str, Any]:
+    """What a file declares; the lint of an editor that has not been saved. Raises Refused, with line and column."""
+    found = subjects.pool().declaration(source)
+    if not found.ok:
+        refused = Refused(found.message, reason=str(found.reason), line=found.line, printed=found.printed)
+        refused.facts["column"] = found.column
+        raise refused
+    return {
+        "version": VERSION, "name": found.name, "label": found.label, "summary": found.summary,
+        "rationale": found.rationale, "style": found.style, "parameters": [asdict(one) for one in found.parameters],
+    }  # fmt: skip

@@ -1,0 +1,105 @@
+"""Keeping the exact bars of a run, and counting what is wrong with them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import numpy as np
+from django.utils.translation import gettext as _
+
+from marketdata.bars import Bars
+from marketdata.models import Instrument
+from marketdata.store import BarStore
+from marketdata.timeframes import Timeframe
+from strategies.arrays import bars_hash, pack_bars, unpack_bars
+from strategies.errors import NoBars
+from strategies.models import Snapshot
+
+MOST_BARS: Final = 1_000_000
+DAY: Final = 86_400
+ALWAYS: Final = "24/7"
+
+
+def take_snapshot(
+    *, instrument: Instrument, timeframe: str, start: datetime, end: datetime, at: datetime
+) -> tuple[Snapshot, Bars]:
+    """The stored bars of a span, kept as they are now. Bars that were kept before are found by their hash.
+
+    Raises NoBars where there are fewer than two, or more than a million.
+    """
+    first, last = int(start.timestamp()), int(end.timestamp())
+    bars = BarStore().read(instrument.pk, timeframe, start=first, end=last, limit=MOST_BARS + 1)
+    if not 2 <= len(bars) <= MOST_BARS:
+        raise NoBars(
+            _("%(instrument)s has %(found)s bars of %(timeframe)s from %(start)s to %(end)s; a run takes 2 to %(most)s.")
+            % {
+                "instrument": instrument.ref,
+                "found": f"{MOST_BARS}+" if len(bars) > MOST_BARS else len(bars),
+                "timeframe": timeframe,
+                "start": f"{start:%Y-%m-%d %H:%M}",
+                "end": f"{end:%Y-%m-%d %H:%M}",
+                "most": MOST_BARS,
+            },
+            field="start",
+            found=len(bars),
+        )
+    digest = bars_hash(bars)
+    known = Snapshot.objects.filter(instrument=instrument, timeframe=timeframe, sha256=digest).defer("payload").first()
+    if known is not None:
+        return known, bars
+    snapshot, _created = Snapshot.objects.get_or_create(
+        instrument=instrument,
+        timeframe=timeframe,
+        sha256=digest,
+        defaults={
+            "first_time": datetime.fromtimestamp(int(bars.time[0]), UTC),
+            "last_time": datetime.fromtimestamp(int(bars.time[-1]), UTC),
+            "bars": len(bars),
+            "holes": holes(bars, Timeframe.of(timeframe).seconds, instrument.calendar),
+            "frozen": frozen(bars),
+            "silent": int((bars.volume == 0).sum()),
+            "payload": pack_bars(bars),
+            "created_at": at,
+        },
+    )
+    return snapshot, bars
+
+
+def bars_of(snapshot: Snapshot) -> Bars:
+    """The bars that were kept.
+
+    Raises ValueError if they are not those that the hash names: what cannot be trusted is not shown as a result.
+    """
+    bars = unpack_bars(snapshot.payload)
+    if bars_hash(bars) != snapshot.sha256:
+        raise ValueError(f"snapshot {snapshot.public_id} does not hold the bars of its hash")
+    return bars
+
+
+def holes(bars: Bars, seconds: int, calendar: str) -> int:
+    """How many bars between the first and the last are missing.
+
+    A venue that closes misses days by its calendar, and bars only between two of the same day.
+    """
+    steps = np.diff(bars.time) // seconds - 1
+    if calendar == ALWAYS:
+        return int(steps.sum())
+    if seconds < DAY:
+        same_day = np.diff(bars.time // DAY) == 0
+        return int(steps[same_day].sum())
+    import exchange_calendars
+
+    days = (bars.time // DAY).astype("datetime64[D]")
+    try:
+        venue = exchange_calendars.get_calendar(calendar, start=str(days[0]), end=str(days[-1] + 1))
+    except (exchange_calendars.errors.CalendarError, ValueError):  # a span that the calendar does not know
+        return 0
+    expected = venue.sessions_in_range(str(days[0]), str(days[-1])).to_numpy().astype("datetime64[D]")
+    return int(np.setdiff1d(expected, days).size)
+
+
+def frozen(bars: Bars) -> int:
+    """Bars in which nothing moved and nothing was traded: a feed that stood still, or a market that did."""
+    still = (bars.high == bars.low) & (bars.open == bars.close) & (bars.volume == 0)
+    return int((still[1:] & (bars.close[1:] == bars.close[:-1])).sum())

@@ -1,0 +1,12 @@
+"""News of this app, sent after commit. Receivers carry it on; none of them decides anything."""
+
+from django.dispatch import Signal
+
+version_saved = Signal()
+"""A version is there to be looked at: ``version_id: int``."""
+
+run_queued = Signal()
+"""A run waits for a worker: ``run_id: int``."""
+
+run_changed = Signal()
+"""A run is further than it was, or over: ``run_id: int``."""
