@@ -112,8 +112,8 @@ def event_loop(pool: Pool) -> Figure:
 def resident(pool: Pool) -> Figure:
     zygote: Zygote = pool._zygotes[0]
     with open(f"/proc/{zygote.pid}/smaps_rollup") as lines:  # noqa: PTH123
-        private = sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
-    return Figure("sandbox: memory that a zygote has for itself", private / 1024, "MiB")
+        private = sum(int(line.split()[1]) for line in lines if line.startswith("Anonymous"))
+    return Figure("sandbox: memory of a zygote that is in no file", private / 1024, "MiB")
 
 
 if __name__ == "__main__":
