@@ -153,13 +153,13 @@ class Numeric:
 
     def _take(self, value: object, path: Path, problems: Problems, low: float, high: float) -> int | float | None:
         # A bool is an int to Python; a large int is no float.
-        good = not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) <= LARGEST
-        if good and self.whole:
-            good = value == int(value)  # type: ignore[call-overload]
-        if not good or not low <= value <= high:  # type: ignore[operator]
-            problems.note(path, value, self._wanted, minimum=low, maximum=high)
-            return None
-        return int(value) if self.whole else float(value)  # type: ignore[call-overload]
+        if not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) <= LARGEST and low <= value <= high:
+            if not self.whole:
+                return float(value)
+            if value == int(value):
+                return int(value)
+        problems.note(path, value, self._wanted, minimum=low, maximum=high)
+        return None
 
     def schema(self) -> dict[str, Any]:
         plain = {"type": "integer" if self.whole else "number", "minimum": self.minimum, "maximum": self.maximum}
