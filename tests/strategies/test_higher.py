@@ -47,6 +47,16 @@ def test_an_hour_that_ends_in_a_hole_is_known_with_the_first_bar_after_it() -> N
     np.testing.assert_array_equal(higher.align(higher.bars.close), [np.nan] * 3 + [3] + [7] * 3 + [12])
 
 
+def test_whoever_knows_the_length_of_the_base_bars_may_begin_with_a_hole() -> None:
+    bars = without(quarter_hours(12), 1, 3)
+    full = Higher(bars, "1h", step=900)
+    aligned = full.align(full.bars.close)
+    np.testing.assert_array_equal(aligned, [np.nan] * 2 + [3] * 3 + [8] * 4 + [12])
+    for cut in range(len(bars) + 1):
+        part = Higher(bars[:cut], "1h", step=900)
+        np.testing.assert_array_equal(part.align(part.bars.close), aligned[:cut])
+
+
 @pytest.mark.recorded
 @pytest.mark.parametrize("timeframe", ["1h", "4h", "1d"])
 def test_they_are_the_venue_s_own_bars(timeframe: str) -> None:

@@ -20,12 +20,12 @@ QUICK: dict[str, dict[str, Any]] = {
     "macd": {"fast": 3, "slow": 6, "signal": 3},
     "trend-riding": {"fast": 3, "slow": 8, "atr_window": 5},
     "momentum": {"window": 20, "skip": 2, "threshold": 0.5},
-    "statistical-momentum": {"window": 10, "atr_window": 5, "patience": 30},
-    "breakout": {"enter": 10, "leave": 5, "atr_window": 5, "patience": 30},
+    "statistical-momentum": {"window": 10, "atr_window": 5, "patience": 5},
+    "breakout": {"enter": 10, "leave": 9, "atr_window": 5, "patience": 5, "stop": 10},
     "triple-filter": {"average": 20, "rsi": 5, "adx": 5, "atr_window": 5, "patience": 40, "strength": 15},
     "vwap": {"atr_window": 5, "patience": 30},
     "bollinger-reversion": {"window": 10, "atr_window": 5, "patience": 20, "width": 1.5},
-    "zscore-reversion": {"window": 15, "atr_window": 5, "patience": 20, "enter": 1.5},
+    "zscore-reversion": {"window": 15, "atr_window": 5, "patience": 5, "enter": 1.5, "leave": -1.0},
     "smart-money": {"strength": 2, "memory": 50, "atr_window": 5, "patience": 30},
     "order-flow": {"stack": 2, "window": 10, "atr_window": 5, "patience": 20},
     "regime-adaptive": {"window": 32, "past": 40, "band": 10, "atr_window": 5, "wild_share": 0.25},
@@ -78,6 +78,25 @@ def test_the_declared_history_decides_as_the_full_series_does(name: str, seed: i
         newest = answer(strategy, p, bars[end - history : end])[-1]
         np.testing.assert_allclose(newest[0], full[end - 1][0], rtol=0, atol=1e-9)
         np.testing.assert_allclose(newest, full[end - 1], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", VECTORISED)
+@pytest.mark.parametrize("last", range(60, 75))
+def test_what_a_quiet_market_leaves_open_lapses_with_the_history(name: str, last: int) -> None:
+    strategy, values = quick(name, both=True)
+    p = validate(strategy, values)
+    history = strategy.history(p)
+    loud = walk(last, last)
+    # Up and down by next to nothing: no close leaves a channel, no score comes to its end.
+    still = loud.close[-1] * (1 + 1e-4 * (np.arange(history + 20) % 2))
+    close = np.r_[loud.close, still]
+    opened, time = np.r_[close[0], close[:-1]], 900 * np.arange(len(close), dtype=np.int64)
+    # Ranges differ a little: where directions never do, ADX has nothing new to say and keeps what it said.
+    wide = 1e-4 * np.random.default_rng(last).uniform(1, 2, (2, len(close)))
+    high, low = np.maximum(opened, close) * (1 + wide[0]), np.minimum(opened, close) * (1 - wide[1])
+    bars = some_bars(strategy, Bars(time, opened, high, low, close, np.ones(len(close))))
+    newest, full = answer(strategy, p, bars[len(bars) - history :])[-1], answer(strategy, p, bars)[-1]
+    np.testing.assert_allclose(newest, full, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", VECTORISED)

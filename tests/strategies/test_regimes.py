@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from marketdata.bars import Bars
 from strategies.regimes import InvalidRegimeRules, Regime, RegimeRules, regimes
+from strategies.regimes.kernels import label
 from tests.strategies.library.series import flat, poisoned, walk
 
 QUICK = RegimeRules(window=32, adx_window=7, past=40, confirm=2, memory=50)
+# Once in, nothing but time gets it out.
+STUBBORN = RegimeRules(
+    window=32, adx_window=2, past=40, confirm=2, memory=10, adx=(70, 0), slope=(2, 0), hurst=(0.7, -9), volatile=(1, 0), votes=3
+)
 
 
 def market(returns: np.ndarray) -> Bars:
@@ -83,14 +88,43 @@ def test_the_future_changes_no_label(seed: int, cut: int) -> None:
     assert (regimes(poisoned(bars, cut, seed + 1), QUICK)[:cut] == full[:cut]).all()
 
 
-@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("rules", [QUICK, STUBBORN], ids=["quick", "stubborn"])
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6))
-def test_the_declared_history_labels_as_the_full_series_does(seed: int) -> None:
-    history = QUICK.history
-    bars = walk(seed, history + 400)
-    full = regimes(bars, QUICK)
+@example(seed=1)
+def test_the_declared_history_labels_as_the_full_series_does(rules: RegimeRules, seed: int) -> None:
+    history = rules.history
+    bars = walk(seed, history + 600)
+    full = regimes(bars, rules)
     for end in range(history, len(bars), 7):
-        assert regimes(bars[end - history : end], QUICK)[-1] == full[end - 1]
+        assert regimes(bars[end - history : end], rules)[-1] == full[end - 1]
+
+
+def test_thresholds_confirmation_and_memory_worked_by_hand() -> None:
+    def labels(adx: list[float], side: list[int], rank: list[float], memory: int) -> list[int]:
+        n = len(adx)
+        out = np.zeros(n, np.int8)
+        # ADX alone votes: no slope and no exponent comes near its threshold.
+        limits = np.array([25.0, 20, 1e9, 1e9, 9, 9, 0.9, 0.75])
+        label(
+            np.array(adx, float), np.array(side, float), np.ones(n), np.zeros(n), np.array(rank, float), limits,
+            np.array([50, 1, 2, memory]), out,
+        )  # fmt: skip
+        return out.tolist()
+
+    calm = [0.5] * 9
+    # Two bars at 25 make a trend; 22 keeps it, one bar of 19 as well, two of them end it.
+    weak = [10, 30, 30, 22, 22, 19, 22, 19, 19]
+    assert labels(weak, [1] * 9, calm, 10) == [3, 3, 1, 1, 1, 1, 1, 1, 3]
+    assert labels(weak, [-1] * 9, calm, 10) == [3, 3, 2, 2, 2, 2, 2, 2, 3]
+    # No bar at 25 for four bars: forgotten.
+    assert labels(weak, [1] * 9, calm, 4) == [3, 3, 1, 1, 1, 1, 1, 3, 3]
+    # A reversal begins with a clean slate: its first weak bar does not end it.
+    assert labels([30, 30, 30, 30, 19, 19], [1, 1, -1, -1, -1, -1], calm[:6], 10) == [3, 1, 1, 2, 2, 3]
+    assert labels([30, 30, 30, 30, 19, 19], [-1, -1, 1, 1, 1, 1], calm[:6], 10) == [3, 2, 2, 1, 1, 3]
+    # Variance outranks a trend, comes in at 0.9 and goes out below 0.75.
+    assert labels([30] * 7, [1] * 7, [0.95, 0.95, 0.8, 0.7, 0.8, 0.7, 0.7], 10) == [3, 4, 4, 4, 4, 4, 1]
+    assert labels([30] * 7, [1] * 7, [0.95, 0.95, 0.8, 0.8, 0.8, 0.8, 0.8], 3) == [3, 4, 4, 4, 4, 1, 1]
 
 
 def test_a_market_that_stands_still_ranges() -> None:
