@@ -16,7 +16,16 @@ WITHOUT_SERVICES = {
     "collectstatic",
     "makemessages",
     "compile_translations",
+    "warm_engine",
 }
+
+
+def needs_services(arguments: list[str]) -> bool:
+    """A backtest on a file reads no database."""
+    if len(arguments) < 2 or arguments[1] in WITHOUT_SERVICES:
+        return False
+    on_file = any(argument == "--bars" or argument.startswith("--bars=") for argument in arguments[2:])
+    return not (arguments[1] == "backtest" and on_file)
 
 
 def main() -> None:
@@ -25,7 +34,7 @@ def main() -> None:
 
     from clusterx.embedded import embedded_services
 
-    if len(sys.argv) < 2 or sys.argv[1] in WITHOUT_SERVICES:
+    if not needs_services(sys.argv):
         execute_from_command_line(sys.argv)
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the block below is left in order

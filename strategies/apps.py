@@ -7,10 +7,13 @@ class StrategiesConfig(AppConfig):
     name = "strategies"
 
     def ready(self) -> None:
+        from celery.signals import celeryd_after_setup
+
         from clusterx.live import registry
         from strategies import channels, receivers, signals
 
         signals.version_saved.connect(receivers.queue_inspection, dispatch_uid="strategies.queue_inspection")
         signals.run_queued.connect(receivers.queue_run, dispatch_uid="strategies.queue_run")
         signals.run_changed.connect(receivers.publish_run, dispatch_uid="strategies.publish_run")
+        celeryd_after_setup.connect(receivers.prepare_worker, dispatch_uid="strategies.prepare_worker")
         registry.register("runs", snapshot=channels.snapshot, authorise=channels.authorise)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from strategies import channels, tasks
+from celery import signals as celery_signals
+
+from strategies import channels, tasks, warming
 
 
 def queue_inspection(*, version_id: int, **_: Any) -> None:
@@ -17,3 +19,25 @@ def queue_run(*, run_id: int, **_: Any) -> None:
 
 def publish_run(*, run_id: int, **_: Any) -> None:
     channels.publish_run(run_id)
+
+
+# -- the worker's own life -------------------------------------------------------------------------------------------
+
+RESEARCH = "research"
+
+
+def prepare_worker(*, instance: Any, **_: Any) -> None:
+    """A worker that does runs has the engine compiled beside it, and loaded in each of its processes."""
+    if RESEARCH in instance.app.amqp.queues.consume_from:
+        celery_signals.worker_ready.connect(compile_engine, weak=False, dispatch_uid="strategies.compile_engine")
+        celery_signals.worker_process_init.connect(load_engine, weak=False, dispatch_uid="strategies.load_engine")
+
+
+def compile_engine(**_: Any) -> None:
+    if not warming.is_compiled():
+        compiler = warming.compile_aside()
+        celery_signals.worker_shutting_down.connect(lambda **_: compiler.terminate(), weak=False)
+
+
+def load_engine(**_: Any) -> None:
+    warming.load_aside()

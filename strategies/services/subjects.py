@@ -32,7 +32,7 @@ CODE: Final = (
     "strategies/library",
     "strategies/contract.py",
     "strategies/higher.py",
-    "strategies/regimes.py",
+    "strategies/regimes",
     "marketdata/indicators",
 )
 
@@ -136,7 +136,7 @@ def library_hash() -> str:
     digest = hashlib.sha256()
     for place in CODE:
         found = root / place
-        for file in sorted(found.rglob("*.py")) if found.is_dir() else [found]:
+        for file in sorted(found.rglob("*.py")) if found.is_dir() else filter(Path.is_file, [found]):
             digest.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
     return digest.hexdigest()
 
