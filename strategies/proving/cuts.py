@@ -17,18 +17,23 @@ def anywhere(length: int, count: int, seed: int) -> list[int]:
     return within([*SHORTEST, *newest, *random.tolist()], length)
 
 
-def near(events: Ints, length: int, count: int, seed: int) -> list[int]:
+def near(events: Ints, kinds: Ints, length: int, count: int, seed: int) -> list[int]:
     """About ``count`` lengths that end with a bar on which something is decided, or just before it.
 
     A prefix that ends with the deciding bar takes all of its future away: what was decided for a reason that came later is
-    not decided there.
+    not decided there. Every kind of event has its turn, so that what a strategy does seldom is looked at as closely as
+    what it does often.
     """
-    if not len(events):
+    if not len(events) or count < 2:
         return []
-    random = np.random.default_rng([seed, length, 1])
-    chosen = events if len(events) <= count * 3 // 4 else random.choice(events, count * 3 // 4, replace=False)
-    before = random.choice(chosen, min(len(chosen), max(1, count // 4)), replace=False)
-    return within([*(chosen + 1).tolist(), *before.tolist()], length)
+    order = np.random.default_rng([seed, length, 1]).permutation(len(events))
+    turn = np.zeros(len(events), np.int64)
+    taken: dict[int, int] = {}
+    for place, kind in enumerate(kinds[order].tolist()):
+        turn[place] = taken[kind] = taken.get(kind, -1) + 1
+    chosen = events[order][np.argsort(turn, kind="stable")]
+    ends = chosen[: count * 3 // 4]
+    return within([*(ends + 1).tolist(), *chosen[: count - len(ends)].tolist()], length)
 
 
 def within(cuts: list[int], length: int) -> list[int]:

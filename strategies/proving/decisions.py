@@ -69,6 +69,18 @@ class Decisions:
         changed = np.r_[(exposure[:1] != 0).any(axis=1), (exposure[1:] != exposure[:-1]).any(axis=1)]
         return np.flatnonzero(changed).astype(np.int64)
 
+    @property
+    def kinds(self) -> Ints:
+        """What kind of event each of ``events`` is: from which exposure to which; what was ordered first. Numbers from 0."""
+        if self.dense:
+            exposure = self.rows[:, : self.exposures]
+            before = np.vstack([np.zeros((1, self.exposures)), exposure[:-1]])
+            told = np.column_stack([before, exposure])[self.events]
+        else:
+            first = np.unique(self.bar, return_index=True)[1]
+            told = self.rows[first][:, [INTENT_FIELDS.index(name) for name in ("action", "side", "kind")]]
+        return np.unique(told, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
 
 def decisions_of(answer: object, length: int) -> Decisions:
     """``answer`` to ``length`` bars, checked.

@@ -106,12 +106,14 @@ class Prover(Questions):
         early = dict(self.prefixes(places.anywhere(n, cuts // 2, self.seed)))
         handed = copied(self.given)
         self.whole = self.ask(handed)
-        late = dict(self.prefixes(places.near(self.whole.events, n, cuts - len(early), self.seed)))
         self.check_activity()
+        self.check_repeat(handed)
+        if not self.clean("repeat"):
+            return  # what answers as it pleases fails everything else as well, and none of that would say why
+        late = dict(self.prefixes(places.near(self.whole.events, self.whole.kinds, n, cuts - len(early), self.seed)))
         self.check_prefixes({**early, **late})
         self.check_poison(poisons, sorted({**early, **late}))
         self.check_last_bar()
-        self.check_repeat(handed)
         if not self.apart:
             self.check_memory(early)
             self.check_hidden({**early, **late})
@@ -137,16 +139,17 @@ class Prover(Questions):
                 stopped.append((cut, asked))
             elif (parts := parting(self.whole, asked, cut)) is not None:
                 found.append((cut, parts))
-        if stopped:
-            cut, error = stopped[0]
-            message = f"It gives no answer to the first {cut:,} bars: {error.message}"
-            self.fail("prefix", message, times=len(stopped), line=error.line, cut=cut)
         if found:
             cut, parts = min(found, key=lambda one: (one[0] - 1 - one[1].bar, one[0] < 30, one[0]))
             cause = self.cause(parts.bar, cut)
             removed = f"bar {cause} is removed" if cause is not None else f"the bars from {cut} on are removed"
             message = f"Bar {parts.bar} changes when {removed}: {changed(parts)}"
             self.fail("prefix", message, bar=parts.bar, cause=cause, times=len(found), cut=cut, **told(parts))
+        if stopped:
+            cut, error = stopped[0]
+            first = "first bar alone" if cut == 1 else f"first {cut:,} bars"
+            message = f"It gives no answer to the {first}: {error.message}"
+            self.fail("prefix", message, times=len(stopped), line=error.line, cut=cut)
         self.checks.append(Check("prefix", len(answers), not (stopped or found)))
 
     def cause(self, bar: int, cut: int) -> int | None:
@@ -202,8 +205,10 @@ class Prover(Questions):
         self.checks.append(Check("last-bar", 3, self.clean("last-bar")))
 
     def check_repeat(self, handed: Given) -> None:
+        times = 2 if self.apart or not self.whole.dense else 4
         try:
-            for again in (self.ask(copied(self.given)), self.ask(copied(self.given))):
+            for _ in range(times):
+                again = self.ask(copied(self.given))
                 if again.bytes != self.whole.bytes and self.clean("repeat"):
                     parts = parting(self.whole, again, len(self.given), tolerance=0.0)
                     where = f"bar {parts.bar}: {changed(parts)}" if parts else "its last digits"
@@ -214,7 +219,7 @@ class Prover(Questions):
             not np.array_equal(one, other) for one, other in zip(columns(handed), columns(self.given), strict=True)
         ):
             self.fail("repeat", "It changes the bars that it was given")
-        self.checks.append(Check("repeat", 2, self.clean("repeat")))
+        self.checks.append(Check("repeat", times, self.clean("repeat")))
 
     def check_memory(self, early: Mapping[int, Decisions | Stopped]) -> None:
         """Once the whole series was seen, short questions get the answers they got before; and numbers count, not arrays."""
@@ -274,7 +279,7 @@ class Prover(Questions):
     def check_history(self) -> None:
         n, declared = len(self.given), self.declared
         live = getattr(self.answer, "newest", None)
-        if self.failures and not self.clean("prefix", "poison", "repeat", "memory"):
+        if self.failures and not self.clean("prefix", "poison", "memory"):
             # Histories of a strategy that looks ahead, or answers as it pleases, say nothing.
             self.checks.append(Check("history", 0, True, "not made: the checks above have failed"))
         elif live is not None and self.whole.dense and isinstance(self.given, Bars):
@@ -328,13 +333,10 @@ class Prover(Questions):
         self.checks.append(Check("history", count, self.clean("history")))
 
     def too_short(self, parts: Parting) -> None:
-        says = (
-            f"It declares {self.declared:,} bars of history"
-            if self.declared is not None
-            else "The history it declares is too short"
-        )
-        needs = f"needs {self.needed:,}" if self.needed is not None else "needs more than these bars can show"
-        message = f"{says} and {needs}: with what it declares bar {parts.bar} is decided otherwise, {changed(parts)}"
+        says = "too little history" if self.declared is None else f"{self.declared:,} bars of history"
+        needs = "more than these bars can show" if self.needed is None else f"{self.needed:,} or more"
+        otherwise = f"with what it declares bar {parts.bar} is decided otherwise, {changed(parts)}"
+        message = f"It declares {says} and needs {needs}: {otherwise}"
         self.fail("history", message, bar=parts.bar, **told(parts))
 
 

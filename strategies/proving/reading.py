@@ -45,7 +45,7 @@ ROLLING: Final = frozenset((
     "ewm", "expanding", "groupby", "resample", "rolling", "sliding_window_view",
 ))  # fmt: skip
 CLOCKS: Final = frozenset((
-    "localtime", "monotonic", "now", "perf_counter", "time", "time_ns", "today", "utcnow",
+    "localtime", "monotonic", "now", "perf_counter", "perf_counter_ns", "monotonic_ns", "time", "time_ns", "today", "utcnow",
 ))  # fmt: skip
 CONTAINERS: Final = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp)
 
@@ -115,7 +115,7 @@ class Reader:
                 name
                 for node in ast.walk(self.tree)
                 if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For)) and self.targets(node) & needed
-                for name in names(node.iter if isinstance(node, ast.For) else node.value)
+                for name in names(node.iter if isinstance(node, ast.For) else node.value) | self.targets(node)
             }
             if more <= needed:
                 return needed
@@ -172,6 +172,8 @@ class Reader:
         elif name in ("convolve", "correlate") and (len(node.args) < 3 or constant(node.args[2]) != "full"):
             if constant(options.get("mode", node.args[2] if len(node.args) > 2 else None)) in ("same", "valid"):
                 yield "centres its window, half of which is the future (convolve)", "future", 0.9
+        elif name in ("append", "concatenate", "hstack", "r_") and first is not None and forward(first):
+            yield f"moves later values to earlier bars ({name})", "future", 0.95
         elif name in FILTERS:
             yield f"smooths with values from both sides of a bar ({name})", "future", 0.95
         elif name in FITS:
@@ -192,7 +194,7 @@ class Reader:
             yield "gives each bar a value of its whole group (repeat)", "future", 0.5
         elif name in ("transform",):
             yield "gives each bar a value of its whole group (transform)", "future", 0.8
-        elif name == "len" and first is not None and names(first) & {"bars", "panel", "close"}:
+        elif name == "len" and first is not None and names(first) & {"bars", "panel", "close"} and not self.making(node):
             yield "decides by how many bars there are", "future", 0.2
         elif name == "id" and not method:
             yield "knows an array by its place in memory (id)", "memory", 1.0
@@ -241,12 +243,10 @@ class Reader:
         for target in node.targets:
             if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
                 upper, lower = target.slice.upper, target.slice.lower
-                forward = any(
-                    isinstance(part, ast.Slice) and part.lower is not None and not negative(part.lower) and part.upper is None
-                    for part in ast.walk(node.value)
-                )
-                if upper is not None and negative(upper) and lower is None and forward:
+                if upper is not None and negative(upper) and lower is None and forward(node.value):
                     yield "writes later values to earlier bars ([:-1] = [1:])", "future", 1.0
+            if isinstance(target, ast.Subscript) and dotted(target.value)[:1] in (["bars"], ["panel"]):
+                yield "writes into the bars that it was given", "memory", 1.0
             if isinstance(target, ast.Subscript) and names(target.value) & self.module_names:
                 yield "keeps values from one call to the next", "memory", 0.9
             if isinstance(target, (ast.Attribute, ast.Subscript)) and not self.events:
@@ -255,6 +255,11 @@ class Reader:
                     yield "keeps values from one call to the next", "memory", 0.85
             elif isinstance(target, ast.Attribute) and dotted(target.value)[:1] and dotted(target.value)[0][:1].isupper():
                 yield "keeps values from one run to the next", "memory", 0.85
+
+    def making(self, node: ast.Call) -> bool:
+        """``len(bars)`` as the size of an array or the end of a loop."""
+        above = self.parents.get(node)
+        return isinstance(above, (ast.Call, ast.Tuple)) or (isinstance(above, ast.Compare) and len(above.ops) == 1)
 
     def windowed(self, node: ast.Call) -> bool:
         """A method of a rolling or expanding window, which ends at its bar."""
@@ -293,6 +298,15 @@ def truth(node: ast.AST | None) -> bool:
 def negative(node: ast.AST) -> bool:
     """-1, -k, or a constant below 0."""
     return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def forward(node: ast.AST) -> bool:
+    """A slice ``[1:]`` or a difference, whose first element is of the second bar."""
+    return any(
+        (isinstance(part, ast.Slice) and part.lower is not None and not negative(part.lower) and part.upper is None)
+        or (isinstance(part, ast.Call) and called(part) == "diff")
+        for part in ast.walk(node)
+    )
 
 
 def ahead(node: ast.AST) -> bool:
