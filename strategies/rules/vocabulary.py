@@ -6,8 +6,9 @@ from typing import Any
 
 from marketdata.indicators.registry import INDICATORS
 from marketdata.timeframes import TIMEFRAMES
-from strategies.rules.document import DEEPEST, LONGEST_HOLD, MOST_CONDITIONS, PRICES, settings
-from strategies.rules.sentence import Translate
+from strategies.rules.document import DEEPEST, LONGEST_HOLD, MOST_CONDITIONS, PRICES, read, settings
+from strategies.rules.examples import EXAMPLES
+from strategies.rules.sentence import Translate, say
 from strategies.rules.words import ENGLISH, WORDS
 
 
@@ -41,3 +42,17 @@ def vocabulary(language: str = "en", *, translate: Translate = str) -> dict[str,
             for entry in INDICATORS.values()
         ],
     }
+
+
+def gallery(language: str = "en", *, translate: Translate = str) -> list[dict[str, Any]]:
+    """The examples as templates to begin from: slug, name and sentence in ``language``, and the document of that name."""
+    names = WORDS.get(language.split("-")[0], ENGLISH)["examples"]
+    return [
+        {
+            "slug": slug,
+            "name": names[slug],
+            "sentence": say(read(document), language, translate=translate),
+            "document": {**document, "name": names[slug]},
+        }
+        for slug, document in EXAMPLES.items()
+    ]

@@ -45,6 +45,14 @@ ENGLISH: Final[dict[str, Any]] = {
     },
     "direction": {"long": "never short", "short": "never long", "both": ""},
     "timeframe": "decided at the close of each {timeframe} bar",
+    "examples": {
+        "trend-cross": "Averages that cross",
+        "dip-in-trend": "A dip in an up trend",
+        "channel-break": "Break of a channel",
+        "band-return": "Return into the bands",
+        "two-timeframes": "MACD with the day's trend",
+        "fixed-risk": "Squeeze with a fixed risk",
+    },
     "missing": "…",
 }
 
@@ -93,6 +101,14 @@ FRENCH: Final[dict[str, Any]] = {
     },
     "direction": {"long": "jamais à découvert", "short": "jamais acheteur", "both": ""},
     "timeframe": "décidé à la clôture de chaque barre de {timeframe}",
+    "examples": {
+        "trend-cross": "Moyennes qui se croisent",
+        "dip-in-trend": "Un creux dans une tendance haussière",
+        "channel-break": "Sortie d’un canal",
+        "band-return": "Retour dans les bandes",
+        "two-timeframes": "MACD avec la tendance du jour",
+        "fixed-risk": "Compression à risque fixe",
+    },
     "missing": "…",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strategies.rules import EXAMPLES, compile_rule, read, say
-from strategies.rules.vocabulary import vocabulary
+from strategies.rules.vocabulary import gallery, vocabulary
 from strategies.rules.words import ENGLISH, FRENCH
 from tests.strategies.rules.documents import CLOSE, above, below, constant, rule
 
@@ -58,6 +58,15 @@ def test_values_and_translated_labels_are_said() -> None:
     )
     assert say(read(document), "de") == say(read(document))
     assert compile_rule(document).summary == say(read(document))
+
+
+def test_the_gallery_has_every_example_in_both_languages() -> None:
+    english, french = gallery("en"), gallery("fr")
+    assert [one["slug"] for one in english] == [one["slug"] for one in french] == list(EXAMPLES)
+    for one, other in zip(english, french, strict=True):
+        assert one["name"] == one["document"]["name"] == EXAMPLES[one["slug"]]["name"]
+        assert other["name"] != one["name"]
+        assert other["sentence"] == say(read(other["document"]), "fr")
 
 
 def test_both_languages_have_every_template_with_the_same_parts() -> None:
