@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from django.conf import settings as settings_of_django
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +51,14 @@ def test_a_position_begins_when_the_entry_becomes_true_and_ends_with_the_exit() 
     document = rule(above(10), exit={"long": below(8)})
     # The first bar has nothing before it; 9 is no exit; 7 is; at 12 the entry has become true again.
     assert exposure(document, 11, 12, 9, 11, 9, 7, 12, 12) == [0, 0, 0, 1, 1, 0, 1, 1]
+
+
+def test_the_table_of_the_docs_is_what_happens() -> None:
+    lines = (Path(settings_of_django.BASE_DIR) / "docs" / "rules.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ") and line[2].isdigit()]
+    document = rule(above(10), exit={"long": below(8)})
+    assert len(rows) == 7
+    assert exposure(document, *(float(row[1]) for row in rows)) == [float(row[-1]) for row in rows]
 
 
 def test_a_position_is_given_up_after_its_bars_and_a_new_signal_renews_them() -> None:
