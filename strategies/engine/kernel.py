@@ -40,6 +40,7 @@ from strategies.engine.matching import (
     State,
     at_the_close,
     end,
+    end_flatten,
     end_target,
     match,
     row_of,
@@ -132,7 +133,7 @@ def place(s: State, series: Series, i: int, intent: Any) -> None:
         why = WAS_BANKRUPT
     elif order[at.PARENT] == 0 and not order[at.QUANTITY] > 0:
         why = NO_LOT
-    elif lacks_price(order) or (order[at.KIND] == TRAILING and not order[at.ORDER_EXTREME] > 0):
+    elif lacks_price(order) or (order[at.KIND] == TRAILING and order[at.PARENT] == 0 and not order[at.ORDER_EXTREME] > 0):
         why = NO_PRICE
     if why == NONE and order[at.PARENT] != 0:
         order[at.QUANTITY] = 0.0
@@ -221,10 +222,7 @@ def decide(s: State, series: Series, i: int) -> None:
         own = s.instruments[j]
         if len(series.targets) and series.targets[i, j] != own[at.TARGET]:
             end_target(s, j, CHANGED)
-            if own[at.FLATTEN]:
-                row = int(own[at.FLATTEN_ROW])
-                s.orders[row, at.STATUS], s.orders[row, at.WHY] = CANCELLED, CHANGED
-                own[at.FLATTEN] = 0.0
+            end_flatten(s, j, CHANGED)
             own[at.TARGET] = series.targets[i, j]
             own[at.PENDING], own[at.TARGET_BAR], own[at.TARGET_ROW] = 1.0, i, -1.0
         if len(series.stops):
@@ -277,6 +275,11 @@ def act(s: State, series: Series, i: int) -> None:
                 at.EXTREME,
             ):
                 own[column] /= ratio
+            for column in (at.TARGET_ROW, at.FLATTEN_ROW):
+                row = int(own[column])
+                if row >= 0 and s.orders[row, at.STATUS] == WORKING:
+                    s.orders[row, at.QUANTITY] *= ratio
+                    s.orders[row, at.FILLED] *= ratio
             for index in range(s.counts[at.ACTIVE]):
                 order = s.orders[s.active[index]]
                 if order[at.INSTRUMENT] == j:
@@ -356,7 +359,12 @@ def whole_bar(s: State, series: Series, i: int, deciding: bool) -> float:
             for part in range(series.fine_from[i], series.fine_from[i + 1]):
                 s.bar[0, : at.FILLABLE] = series.fine[part]
                 s.bar[0, at.FILLABLE] = not series.fine[part, at.BAR_VOLUME] <= 0
+                before = s.counts[at.FILLS]
                 match(s, i)
+                if part > series.fine_from[i]:
+                    for f in range(before, s.counts[at.FILLS]):
+                        if s.fills[f, at.FILL_PHASE] == at.AT_OPEN:
+                            s.fills[f, at.FILL_PHASE] = at.IN_STOPS  # not at the open of the whole bar
                 if s.account[at.BANKRUPT]:
                     break
             load(s, series, i)

@@ -47,7 +47,8 @@ def new_order(s: State, bar: int, j: int, side: float, kind: int, quantity: floa
     s.counts[at.ORDERS] += 1
     order = s.orders[row]
     order[:] = 0.0
-    order[at.ID] = row + 1
+    # Not an intent's: that of the one before, so that ids still ascend; `simulate` names them in the end.
+    order[at.ID] = s.orders[row - 1, at.ID] if row > 0 else 0.0
     order[at.BAR] = bar
     order[at.INSTRUMENT] = j
     order[at.SIDE] = side
@@ -107,7 +108,7 @@ def write_fill(
 def write_target(orders: Any, row: int, bar: int, side: float, quantity: float) -> None:
     """A target order of the first instrument."""
     orders[row, :] = 0.0
-    orders[row, at.ID], orders[row, at.BAR] = row + 1, bar
+    orders[row, at.BAR] = bar
     orders[row, at.SIDE], orders[row, at.QUANTITY], orders[row, at.ORIGIN] = side, quantity, OF_TARGET
     orders[row, at.LIMIT] = orders[row, at.STOP] = orders[row, at.TRAIL] = np.nan
 
@@ -290,7 +291,7 @@ def fill_target(s: State, i: int, j: int, reference: float, phase: int) -> None:
         if fits < quantity:
             price = slipped(s.rules, reference, side, fits, volume, market[at.TICK])
         fill(s, i, row, fits, price, reference, False, OF_TARGET, phase)
-    if fits == quantity:
+    if quantity - fits <= DUST * quantity:
         own[at.PENDING] = 0.0
         order[at.STATUS] = FILLED
 
@@ -336,6 +337,16 @@ def end_target(s: State, j: int, why: int) -> None:
 
 
 @njit(cache=True)
+def end_flatten(s: State, j: int, why: int) -> None:
+    """End what the volume cap left of a protective exit."""
+    own = s.instruments[j]
+    if own[at.FLATTEN]:
+        row = int(own[at.FLATTEN_ROW])
+        s.orders[row, at.STATUS], s.orders[row, at.WHY] = CANCELLED, why
+    own[at.FLATTEN] = 0.0
+
+
+@njit(cache=True)
 def fill_protective(s: State, i: int, j: int, reference: float, origin: int, row: int, phase: int) -> None:
     """Leave the position of ``j``. ``row`` is the order that is gone on with, or -1."""
     own, market = s.instruments[j], s.markets[j]
@@ -354,7 +365,7 @@ def fill_protective(s: State, i: int, j: int, reference: float, origin: int, row
         volume = s.bar[j, at.BAR_VOLUME]
         price = reference if limit else slipped(s.rules, reference, side, fits, volume, market[at.TICK])
         fill(s, i, row, fits, price, reference, limit and phase != at.AT_OPEN, origin, phase)
-    if fits < quantity:
+    if quantity - fits > DUST * quantity:
         own[at.FLATTEN], own[at.FLATTEN_ROW] = origin, row
     else:
         s.orders[row, at.STATUS] = FILLED
@@ -390,13 +401,18 @@ def liquidation_price(s: State) -> float:
 
 
 @njit(cache=True)
-def liquidate(s: State, i: int, at_worst: bool, reference: float, phase: int) -> None:
-    """Close every position that can be closed, and end every order."""
+def liquidate(s: State, i: int, at_worst: bool, reference: float, phase: int) -> bool:
+    """Close every position that can be closed, and end every order. False where none can be, and nothing is done."""
+    able = False
+    for j in range(len(s.instruments)):
+        able = able or (s.instruments[j, at.POSITION] != 0 and s.bar[j, at.FILLABLE] != 0)
+    if not able:
+        return False
     s.account[at.LIQUIDATIONS] += 1
     for j in range(len(s.instruments)):
         own = s.instruments[j]
         end_target(s, j, LIQUIDATED)
-        own[at.FLATTEN] = 0.0
+        end_flatten(s, j, LIQUIDATED)
         held = own[at.POSITION]
         if held == 0 or not s.bar[j, at.FILLABLE]:
             continue
@@ -419,6 +435,7 @@ def liquidate(s: State, i: int, at_worst: bool, reference: float, phase: int) ->
         equity += s.instruments[j, at.POSITION] * s.instruments[j, at.MARK] * s.markets[j, at.MULTIPLIER]
     if equity <= 0:
         s.account[at.BANKRUPT] = 1.0
+    return True
 
 
 # -- the phases -------------------------------------------------------------------------------------------------------
@@ -519,8 +536,7 @@ def levels_at_open(s: State, i: int, j: int) -> None:
 @njit(cache=True)
 def phase_open(s: State, i: int) -> None:
     """Phase A: everything that the open decides."""
-    if under_water(s):
-        liquidate(s, i, False, np.nan, at.AT_OPEN)
+    if under_water(s) and liquidate(s, i, False, np.nan, at.AT_OPEN):
         return
     count = len(s.instruments)
     step = s.counts[at.STEP]
@@ -593,6 +609,28 @@ def profit_in_reach(s: State, j: int, held: float) -> bool:
         order = s.orders[row]
         if order[at.SIDE] == side and is_limit(order) and takes_part(s, row, j, at.IN_LIMITS):
             if through(side, extreme, order[at.LIMIT], touch):
+                return True
+    return False
+
+
+@njit(cache=True)
+def stop_in_reach(s: State, j: int, held: float) -> bool:
+    """With optimistic fills, whether this bar also holds a stop that would reduce a position of ``held``."""
+    if s.rules[at.OPTIMISTIC] == 0:
+        return False
+    own, bar = s.instruments[j], s.bar[j]
+    side = -1.0 if held > 0 else 1.0
+    high, low = bar[at.BAR_HIGH], bar[at.BAR_LOW]
+    if guarded(s, j) and own[at.FLATTEN] == 0:
+        level, _ = protective_stop(s, j)
+        if level == level and (low <= level if held > 0 else high >= level):
+            return True
+    for index in range(s.counts[at.ACTIVE]):
+        row = s.active[index]
+        order = s.orders[row]
+        if order[at.SIDE] == side and is_stop(order) and takes_part(s, row, j, at.IN_STOPS):
+            level = stop_of(s, row)
+            if high >= level if side > 0 else low <= level:
                 return True
     return False
 
@@ -735,11 +773,16 @@ def phase_limits(s: State, i: int, j: int) -> None:
     own, bar = s.instruments[j], s.bar[j]
     opened, high, low = bar[at.BAR_OPEN], bar[at.BAR_HIGH], bar[at.BAR_LOW]
     step, touch = s.counts[at.STEP], s.rules[at.TOUCH] != 0
+    set_trail(s, j)
     held, profit = own[at.POSITION], own[at.PROFIT_LEVEL]
     if held != 0 and profit == profit and own[at.FLATTEN] == 0 and guarded(s, j):
         profit = up(profit, s.markets[j, at.TICK]) if held > 0 else down(profit, s.markets[j, at.TICK])
         if through(-1.0 if held > 0 else 1.0, high if held > 0 else low, profit, touch):
+            both = stop_in_reach(s, j, held)
+            before = s.counts[at.FILLS]
             fill_protective(s, i, j, max(profit, opened) if held > 0 else min(profit, opened), OF_PROFIT, -1, at.IN_LIMITS)
+            if both and s.counts[at.FILLS] > before:
+                s.fills[before, at.FILL_AMBIGUOUS] = 1.0
     for group in range(2):
         for index in range(s.counts[at.ACTIVE]):
             row = s.active[index]
@@ -754,8 +797,12 @@ def phase_limits(s: State, i: int, j: int) -> None:
                 if order[at.WOKEN_STEP] == step:
                     price = min(limit, start) if side > 0 else max(limit, start)
                 before = own[at.POSITION]
+                both = before * side < 0 and stop_in_reach(s, j, before)
+                f = s.counts[at.FILLS]
                 if fill_order(s, i, row, price, True, at.IN_LIMITS):
                     after = own[at.POSITION]
+                    if both:
+                        s.fills[f, at.FILL_AMBIGUOUS] = 1.0
                     attached_in_limits(s, i, j, abs(after) > abs(before) or before * after < 0, price)
                     if s.account[at.BANKRUPT]:
                         return

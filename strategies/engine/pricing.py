@@ -120,7 +120,9 @@ def sized(
     if wanted != held:
         wanted = math.copysign(down(abs(wanted), lot), wanted)
     # What slippage or rounding turned around is left alone.
-    return (wanted if (wanted - held) * side > 0 else held), paid
+    if (wanted - held) * side <= NOISE * max(abs(wanted), abs(held)):
+        return held, paid
+    return wanted, paid
 
 
 @njit(cache=True)

@@ -90,12 +90,15 @@ class Result:
         table["order"] = self.raw_orders[self.raw_fills[:, at.FILL_ORDER].astype(np.int64), at.ID] if len(table) else 0
         return table
 
+    @property
+    def splits(self) -> Floats:
+        """(s, 3) rows of bar, instrument, ratio."""
+        return np.array(self.assumptions.facts.get("splits", []), dtype=np.float64).reshape(-1, 3)
+
     @cached_property
     def position(self) -> Floats:
         """(n, k) units held at each close."""
-        splits = self.assumptions.facts.get("splits", [])
-        rows = np.array(splits, dtype=np.float64).reshape(-1, 3)
-        held: Floats = positions_at(self.raw_fills, rows, len(self.time), self.instruments)
+        held: Floats = positions_at(self.raw_fills, self.splits, len(self.time), self.instruments)
         return held
 
     @cached_property
@@ -103,14 +106,14 @@ class Result:
         """From flat to flat, or through zero. ``mae`` ≤ 0 ≤ ``mfe`` in account currency."""
         _, _, close = self.prices
         multipliers = np.array([market.multiplier for market in self.assumptions.markets])
-        rows, last = trades_of(self.raw_fills, self.raw_orders, multipliers, close)
+        rows, last = trades_of(self.raw_fills, self.raw_orders, multipliers, close, self.splits)
         table = np.empty(len(rows), TRADE_DTYPE)
         if len(rows):
             names = ("instrument", "side", "entry_bar", "exit_bar", "quantity", "entry_price", "exit_price", "pnl", "fees")
             for column, name in enumerate((*names, "slippage", "entry_reason", "exit_reason", "ambiguous", "open")):
                 table[name] = rows[:, column]
             table["entry_time"], table["exit_time"] = self.time[table["entry_bar"]], self.time[table["exit_bar"]]
-            table["mae"], table["mfe"] = excursions(self.raw_fills, last, multipliers, *self.prices).T
+            table["mae"], table["mfe"] = excursions(self.raw_fills, last, multipliers, *self.prices, self.splits).T
         return table
 
     @property

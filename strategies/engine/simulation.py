@@ -11,6 +11,7 @@ from numba import njit
 from marketdata.bars import Bars
 from strategies.engine import layout as at
 from strategies.engine.kernel import INTENT_SIZE, Series, run
+from strategies.engine.layout import Origin
 from strategies.engine.matching import State
 from strategies.engine.model import (
     ENGINE_VERSION,
@@ -117,6 +118,11 @@ def simulate(
     if len(series.actions) and (np.diff(series.actions[:, 0]) < 0).any():
         refuse("actions", "in order of bars", "others")
     state, equity = simulate_arrays(series, markets, rules_row(costs, rules), cash, expected=changes)
+    orders = state.orders[: state.counts[at.ORDERS]]
+    if intents is None:
+        orders[:, at.ID] = np.arange(1, len(orders) + 1)
+    else:
+        orders[orders[:, at.ORIGIN] != Origin.INTENT, at.ID] = 0
     splits = [[action.bar, action.instrument, action.value] for action in actions if action.kind == "split"]
     facts: dict[str, Any] = {"bars": n, "instruments": k, "detail": detail is not None}
     if splits:
@@ -126,7 +132,7 @@ def simulate(
         equity=equity,
         assumptions=Assumptions(ENGINE_VERSION, chosen, costs, rules, float(cash), facts),
         account=state.account,
-        raw_orders=state.orders[: state.counts[at.ORDERS]],
+        raw_orders=orders,
         raw_fills=state.fills[: state.counts[at.FILLS]],
         prices=(series.high, series.low, series.close),
         flags=flags(state),
@@ -150,7 +156,7 @@ def new_state(markets: Floats, rules: Floats, cash: float, room: int) -> State:
     account[at.CASH] = cash
     instruments = np.zeros((k, at.INSTRUMENT_SIZE))
     instruments[:, [at.STOP_LEVEL, at.PROFIT_LEVEL, at.TRAIL_DISTANCE, at.TRAIL_LEVEL]] = np.nan
-    instruments[:, at.TARGET_ROW] = -1
+    instruments[:, [at.TARGET_ROW, at.FLATTEN_ROW]] = -1
     return State(
         account=account,
         counts=np.zeros(at.COUNTERS_SIZE, np.int64),

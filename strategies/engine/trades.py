@@ -13,8 +13,8 @@ COLUMNS = 14
 
 
 @njit(cache=True)
-def trades_of(fills: Any, orders: Any, multipliers: Any, close: Any) -> tuple[Any, Any]:
-    """From flat to flat, in order of their first fill.
+def trades_of(fills: Any, orders: Any, multipliers: Any, close: Any, splits: Any) -> tuple[Any, Any]:
+    """From flat to flat, in order of their first fill. ``splits`` are (s, 3) rows of bar, instrument, ratio.
 
     Returns
     -------
@@ -30,9 +30,12 @@ def trades_of(fills: Any, orders: Any, multipliers: Any, close: Any) -> tuple[An
     current = np.full(count, -1, np.int64)
     held = np.zeros(count)
     bought = np.zeros((len(fills) + 1, 4))  # entry quantity, entry value, exit quantity, exit value
-    made = 0
+    made = split = 0
     for f in range(len(fills)):
         row = fills[f]
+        while split < len(splits) and splits[split, 0] <= row[at.FILL_BAR]:
+            rescale(table, bought, current, held, splits[split])
+            split += 1
         j = int(row[at.FILL_INSTRUMENT])
         side, quantity, price = row[at.FILL_SIDE], row[at.FILL_QUANTITY], row[at.FILL_PRICE]
         fee, slip = row[at.FILL_FEE], row[at.FILL_SLIPPAGE]
@@ -73,6 +76,9 @@ def trades_of(fills: Any, orders: Any, multipliers: Any, close: Any) -> tuple[An
         held[j] = after
         if current[j] >= 0:
             table[current[j], 4] = max(table[current[j], 4], abs(after))
+    while split < len(splits):
+        rescale(table, bought, current, held, splits[split])
+        split += 1
     for j in range(count):
         # What is open at the end is valued at the last close, and has no exit but that.
         t = current[j]
@@ -94,7 +100,19 @@ def trades_of(fills: Any, orders: Any, multipliers: Any, close: Any) -> tuple[An
 
 
 @njit(cache=True)
-def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, close: Any) -> Any:
+def rescale(table: Any, bought: Any, current: Any, held: Any, split: Any) -> None:
+    """A split of an open trade: more units at a lower price, the same money."""
+    j = int(split[1])
+    held[j] *= split[2]
+    t = current[j]
+    if t >= 0:
+        table[t, 4] *= split[2]
+        bought[t, 0] *= split[2]
+        bought[t, 2] *= split[2]
+
+
+@njit(cache=True)
+def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, close: Any, splits: Any) -> Any:
     """(t, 2) worst and best open result of each trade, against its mean entry price."""
     made = 0
     for f in range(len(fills)):
@@ -102,18 +120,25 @@ def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, 
     answer = np.zeros((made, 2))
     count = close.shape[1]
     for j in range(count):
-        held, mean, trade, bar = 0.0, 0.0, -1, 0
-        since_open = True
+        held, mean, trade, bar, split = 0.0, 0.0, -1, 0, 0
+        since_open, opened_at_close = True, -1
         unit = multipliers[j]
         f = 0
         while True:
             while f < len(fills) and fills[f, at.FILL_INSTRUMENT] != j:
                 f += 1
             until = int(fills[f, at.FILL_BAR]) if f < len(fills) else len(close)
+            at_close = f < len(fills) and fills[f, at.FILL_PHASE] == at.AT_CLOSE
+            if at_close:
+                until += 1  # what was held before has that whole bar
             if trade >= 0:
                 # Bars that end with this position.
                 worst, best = answer[trade, 0], answer[trade, 1]
-                for i in range(bar, until):
+                for i in range(bar, min(until, len(close))):
+                    while split < len(splits) and splits[split, 0] <= i:
+                        if splits[split, 1] == j and splits[split, 0] >= bar:
+                            held, mean = held * splits[split, 2], mean / splits[split, 2]
+                        split += 1
                     top, bottom = high[i, j], low[i, j]
                     if not since_open:
                         top = bottom = close[i, j]
@@ -125,7 +150,11 @@ def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, 
             if f >= len(fills):
                 break
             row = fills[f]
-            price, side, quantity, after = row[at.FILL_PRICE], row[at.FILL_SIDE], row[at.FILL_QUANTITY], row[at.FILL_POSITION]
+            while split < len(splits) and splits[split, 0] <= row[at.FILL_BAR]:
+                if splits[split, 1] == j and trade >= 0:
+                    held, mean = held * splits[split, 2], mean / splits[split, 2]
+                split += 1
+            price, quantity, after = row[at.FILL_PRICE], row[at.FILL_QUANTITY], row[at.FILL_POSITION]
             if of_fill[f, 0] >= 0:
                 gain = (price - mean) * held * unit
                 trade = of_fill[f, 0]
@@ -136,8 +165,11 @@ def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, 
                 mean = (kept * mean + opening * price) / abs(after)
                 trade = of_fill[f, 1]
                 if kept == 0:
-                    since_open = row[at.FILL_PHASE] == at.AT_OPEN
-                    _ = side
+                    since_open = row[at.FILL_PHASE] == at.AT_OPEN or at_close
+                    opened_at_close = until if at_close else -1
+                if at_close and opened_at_close == until:
+                    gain = (close[until - 1, j] - mean) * after * unit
+                    answer[trade, 0], answer[trade, 1] = min(answer[trade, 0], gain), max(answer[trade, 1], gain)
             held = after
             bar = until
             if held == 0:

@@ -68,7 +68,7 @@ def test_money_is_conserved_to_the_last_digit(engine: Engine) -> None:
     "name",
     [
         "reference",
-        pytest.param("kernel", marks=pytest.mark.xfail(strict=False, reason="the kernel's trades do not know of splits yet")),
+        "kernel",
     ],
 )
 def test_trades_and_carry_add_up_to_what_was_gained(name: str) -> None:

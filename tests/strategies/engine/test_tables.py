@@ -9,12 +9,6 @@ from tests.strategies.engine.reference_types import Result
 from tests.strategies.engine.tables import Case, read
 
 CASES = read()
-KNOWN = {  # rows that the kernel does not give yet; an entry goes when its row passes
-    "bracket, both on a later bar, optimistic": "a limit that wins over a stop is not marked ambiguous",
-    "short bracket, both, optimistic": "a limit that wins over a stop is not marked ambiguous",
-    "stop and take-profit in one bar, optimistic": "a limit that wins over a stop is not marked ambiguous",
-    "finer bars of one instrument only": "finer bars are for a single instrument",
-}
 
 
 def near(x: float, y: float) -> bool:
@@ -57,7 +51,5 @@ def test_the_page_has_its_tables() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_row_of_the_worked_tables_comes_out(case: Case, engine: str, request: pytest.FixtureRequest) -> None:
-    if engine == "kernel" and case.name in KNOWN:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN[case.name], strict=False))
     found = differences(case, ENGINES[engine](case))
     assert not found, "\n".join([case.name, *found])
