@@ -8,6 +8,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 NODE := $(if $(shell command -v npm),,$(abspath $(VENV))/node/bin:)
 WORKERS ?= 2
+NUMBA := $(CURDIR)/.clusterx/numba
 
 .PHONY: help setup run test check format bench faults shell demo-data lock clean
 
@@ -20,7 +21,8 @@ run: setup  ## start ClusterX; PORT=8000, FEED=recorded|simulated|binance
 	@exec $(PY) -m clusterx.supervisor
 
 test: setup $(VENV)/installed-dev  ## the whole test suite, browser tests included where Chromium is
-	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	@NUMBA_CACHE_DIR=$(NUMBA) $(PY) manage.py warm_engine
+	@NUMBA_CACHE_DIR=$(NUMBA) $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
 
 check: setup $(VENV)/installed-dev  ## format, lint, layers, types, Django's checks, migrations
 	@$(VENV)/bin/ruff format --check .

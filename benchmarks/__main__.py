@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, machine, table
 
-MODULES = ("ingest", "rest", "websocket", "indicators", "venue", "metrics", "sandbox")
+MODULES = ("ingest", "rest", "websocket", "indicators", "venue", "metrics", "engine", "sandbox")
 CHILD = """
 import dataclasses, importlib, json, sys
 import django

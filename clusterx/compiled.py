@@ -1,12 +1,13 @@
 """Keeps Numba's cache on disk honest.
 
 Numba looks at the time of the file that a function is in, and not at those of the functions it calls: after a change
-there, an old machine code would go on being used. A package whose compiled functions call each other across its files
-says ``forget_stale(__file__)`` first.
+there, old machine code would go on being used. A package whose compiled functions call each other across its files says
+``forget_stale(__file__)`` first.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,9 +17,13 @@ def forget_stale(init_file: str) -> None:
 
     A folder that cannot be written to is left as it is: whoever made it, made it whole.
     """
-    folder = Path(init_file).parent
+    package = Path(init_file).parent
+    folders = [package / "__pycache__"]
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        folders += Path(chosen).glob(f"{package.name}_*")  # Numba adds a hash of the package's place
     with suppress(OSError):
-        newest = max(file.stat().st_mtime for file in folder.glob("*.py"))
-        for cached in (folder / "__pycache__").glob("*.nb?"):
-            if cached.stat().st_mtime < newest:
-                cached.unlink()
+        newest = max(file.stat().st_mtime for file in package.glob("*.py"))
+        for folder in folders:
+            for cached in folder.glob("*.nb?"):
+                if cached.stat().st_mtime < newest:
+                    cached.unlink(missing_ok=True)
