@@ -16,6 +16,7 @@ const dist = path.join(here, "dist");
 const check = process.argv.includes("--check");
 const watch = process.argv.includes("--watch");
 const SCRIPT_LIMIT = 150_000; // bytes of a page's script, compressed
+const EDITORS = ["static/src/js/lab/code.js"]; // asked for by pages with an editor alone, which may weigh more
 
 async function entries() {
   const pages = await readdir(path.join(here, "src/js/pages"));
@@ -89,7 +90,7 @@ function weigh(result) {
       queue.push(...result.metafile.outputs[one].imports.filter((i) => i.kind === "import-statement").map((i) => i.path));
     }
     const total = [...seen].reduce((sum, one) => sum + (size.get(one) ?? 0), 0);
-    if (total > SCRIPT_LIMIT) heavy.push(`${output.entryPoint} brings ${total} bytes of script, at most ${SCRIPT_LIMIT} are allowed`);
+    if (total > SCRIPT_LIMIT && !EDITORS.includes(output.entryPoint)) heavy.push(`${output.entryPoint} brings ${total} bytes of script, at most ${SCRIPT_LIMIT} are allowed`);
     if (process.argv.includes("--sizes")) console.log(String(total).padStart(8), output.entryPoint);
   }
   if (heavy.length) throw new Error(heavy.join("\n"));

@@ -1,0 +1,1 @@
+"""Pages of Strategies: the library, one's own strategies, their editors, runs and reports."""

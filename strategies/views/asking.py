@@ -1,0 +1,233 @@
+"""The page that asks for a run: which strategy, on what, over which span, with which costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.db import connection
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from clusterx.errors import DomainError
+from marketdata import selectors as market_selectors
+from marketdata.models import Instrument
+from marketdata.overview import timeframes_for
+from marketdata.timeframes import TIMEFRAMES, Timeframe
+from strategies import library, selectors
+from strategies.contract import Declared, Parameter, PortfolioStrategy, UnknownStrategy
+from strategies.forms import DAYS, INSTRUMENT_PREFIX, PARAMETER_PREFIX, RunForm
+from strategies.models import Inspection, Run, Version
+from strategies.services.runs import RunRequest, request_run
+from strategies.services.subjects import FromDeclaration, Subject
+from strategies.views.people import my_run, my_version, person
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is to be run: a library strategy or a version, with what it declares."""
+
+    label: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    legs: int
+    address: str
+    strategy: str = ""
+    version: Version | None = None
+
+    @property
+    def query(self) -> str:
+        return urlencode({"version": str(self.version.public_id)} if self.version else {"strategy": self.strategy})
+
+
+def chosen_library(declared: Declared) -> Chosen:
+    legs = declared.legs if isinstance(declared, PortfolioStrategy) else 1
+    return Chosen(
+        declared.label, declared.summary, declared.parameters, legs, reverse("strategies:detail", args=[declared.name]),
+        strategy=declared.name,
+    )  # fmt: skip
+
+
+def chosen_version(version: Version) -> Chosen:
+    inspection: Inspection | None = getattr(version, "inspection", None)
+    told = (inspection.declaration if inspection else None) or {}
+    parameters = FromDeclaration(told).parameters if told else ()
+    least, _most = Subject(version=version).legs
+    return Chosen(
+        str(version), told.get("summary", ""), parameters, least,
+        reverse("strategies:mine_one", args=[version.strategy.public_id]), version=version,
+    )  # fmt: skip
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_new(request: HttpRequest) -> HttpResponse:
+    """Ask for a run; strategy, instrument and timeframe may come in the address, and ``like`` takes everything of a run."""
+    like = my_run(request, cast(Any, request.GET["like"])) if _is_uuid(request.GET.get("like", "")) else None
+    chosen = _chosen(request, like)
+    instruments = instruments_with_bars()
+    form = RunForm(
+        request.POST or None,
+        parameters=chosen.parameters,
+        legs=chosen.legs,
+        instruments=instruments,
+        initial=_initial(request, chosen, instruments, like),
+    )
+    if request.method == "POST" and form.is_valid():
+        run = _asked(request, form, chosen)
+        if run is not None:
+            return redirect("strategies:run", run.public_id)
+    context = {
+        "form": form,
+        "chosen": chosen,
+        "library": library.CATALOGUE.values(),
+        "mine": _newest_versions(request),
+        "instruments": instruments,
+        "page_data": {
+            "instruments": offered(instruments),
+            "seconds": {name: one.seconds for name, one in TIMEFRAMES.items()},
+            "days": DAYS,
+        },
+        "query": urlencode({name: request.GET[name] for name in ("instrument", "timeframe") if request.GET.get(name)}),
+    }  # fmt: skip
+    return render(request, "strategies/run_new.html", context, status=400 if form.errors else 200)
+
+
+def _asked(request: HttpRequest, form: RunForm, chosen: Chosen) -> Run | None:
+    """The run that the form asks for, or None where it was refused and the form says why."""
+    timeframe = form.cleaned_data["timeframe"]
+    first, end = span_of_bars(form.chosen, timeframe)
+    start, stop = form.span_of(first, end)
+    try:
+        return request_run(
+            owner=person(request),
+            asked=RunRequest(
+                strategy=chosen.strategy,
+                version=chosen.version,
+                parameters=form.values,
+                instruments=[one.ref for one in form.chosen],
+                timeframe=timeframe,
+                start=start,
+                end=stop,
+                cash=form.cleaned_data["cash"],
+                costs=form.cost_values,
+                benchmark=form.cleaned_data["benchmark"],
+            ),
+            at=timezone.now(),
+        )
+    except DomainError as refused:
+        form.tell(str(refused.facts.get("field", "")), refused.facts, refused.message)
+        return None
+
+
+def span_of_bars(instruments: Sequence[Instrument], timeframe: str) -> tuple[datetime, datetime]:
+    """From the first bar there is of any of them to the close of the last; the last year where there is none."""
+    known = [span for one in instruments if (span := bars_of(timeframe).get(one.pk))]
+    if not known:
+        now = timezone.now()
+        return now.replace(year=now.year - 1, day=1), now
+    seconds = Timeframe.of(timeframe).seconds
+    first, last = min(low for low, _ in known), max(high for _, high in known)
+    return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last + seconds, UTC)
+
+
+def bars_of(timeframe: str) -> dict[int, tuple[int, int]]:
+    """First and last bar of each instrument that has some, by its key, in epoch seconds."""
+    with connection.cursor() as cursor:
+        # Two ends of one index for each instrument, however long its history is.
+        cursor.execute(
+            "select i.id, extract(epoch from a.time)::bigint, extract(epoch from b.time)::bigint from marketdata_instrument i"
+            " cross join lateral (select time from marketdata_candle where instrument_id = i.id and timeframe = %s"
+            " order by time limit 1) a cross join lateral (select time from marketdata_candle where instrument_id = i.id"
+            " and timeframe = %s order by time desc limit 1) b where i.is_active",
+            [timeframe, timeframe],
+        )
+        return {pk: (low, high) for pk, low, high in cursor.fetchall()}
+
+
+def instruments_with_bars() -> QuerySet[Instrument]:
+    """Active instruments that a run could be made on; those of connected venues first."""
+    known = {pk for timeframe in TIMEFRAMES for pk in bars_of(timeframe)}
+    return market_selectors.instruments().filter(pk__in=known)
+
+
+def offered(instruments: Any) -> dict[str, Any]:
+    """For each instrument: its timeframes, and days from its first to its last bar by timeframe."""
+    spans = {name: bars_of(name) for name in TIMEFRAMES}
+    return {
+        one.ref: {
+            name: round((spans[name][one.pk][1] - spans[name][one.pk][0]) / 86_400 + Timeframe.of(name).seconds / 86_400, 3)
+            for name in timeframes_for(one)
+            if one.pk in spans[name]
+        }
+        for one in instruments
+    }
+
+
+def _chosen(request: HttpRequest, like: Run | None) -> Chosen:
+    if like is not None and "strategy" not in request.GET and "version" not in request.GET:
+        if like.version is not None:
+            return chosen_version(my_version(request, like.version.public_id))
+        return _of_library(like.library)
+    wanted = request.GET.get("strategy", "")
+    # The chooser has one field for both kinds.
+    if _is_uuid(wanted) or request.GET.get("version"):
+        return chosen_version(my_version(request, wanted or request.GET["version"]))
+    return _of_library(wanted or next(iter(library.CATALOGUE)))
+
+
+def _of_library(name: str) -> Chosen:
+    try:
+        return chosen_library(library.find(name))
+    except UnknownStrategy:
+        raise Http404(f"there is no strategy {name}") from None
+
+
+def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run | None) -> dict[str, Any]:
+    refs = [one.ref for one in instruments]
+    initial: dict[str, Any] = {"timeframe": request.GET.get("timeframe") or "1h"}
+    wanted = [one.ref for one in like.instruments] if like else request.GET.getlist("instrument")
+    wanted = [ref for ref in wanted if ref in refs]
+    wanted += [ref for ref in refs if ref not in wanted]
+    for leg, ref in zip(range(chosen.legs), wanted, strict=False):
+        initial[INSTRUMENT_PREFIX if leg == 0 else f"{INSTRUMENT_PREFIX}-{leg + 1}"] = ref
+    first = next((one for one in instruments if one.ref == initial.get(INSTRUMENT_PREFIX)), None)
+    if first is not None and initial["timeframe"] not in timeframes_for(first):
+        initial["timeframe"] = timeframes_for(first)[0]
+    if like is None:
+        return initial
+    costs = like.conditions["costs"]
+    slippage = costs["slippage"]["size"] if costs["slippage"]["kind"] == "percentage" else 0.0
+    initial |= {
+        "timeframe": like.timeframe,
+        "span": "dates",
+        "start": max(like.start, _first_bar(like)).date(),
+        "end": like.end.date(),
+        "cash": like.conditions["cash"],
+        "costs": "custom",
+        "fee": round(costs["taker"] * 100, 6),
+        "slippage": round(slippage * 100, 6),
+        "benchmark": like.conditions["benchmark"],
+    }
+    return initial | {PARAMETER_PREFIX + name: value for name, value in like.values.items()}
+
+
+def _first_bar(run: Run) -> datetime:
+    return min((leg.snapshot.first_time for leg in run.legs.all() if leg.snapshot), default=run.start)
+
+
+def _newest_versions(request: HttpRequest) -> list[Version]:
+    mine = selectors.versions().filter(strategy__owner=person(request), strategy__archived_at__isnull=True)
+    return list(mine.defer("source", "rules").order_by("strategy_id", "-number").distinct("strategy_id")[:100])
+
+
+def _is_uuid(text: str) -> bool:
+    return len(text) == 36 and text.count("-") == 4 and all(letter in "0123456789abcdef-" for letter in text)

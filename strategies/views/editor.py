@@ -1,0 +1,282 @@
+"""Pages on which strategies are written: the gallery, the editor of code, the builder of rules, and what they ask for."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from clusterx.errors import DomainError
+from marketdata.models import Instrument
+from marketdata.timeframes import TIMEFRAMES
+from strategies import selectors
+from strategies.errors import Refused
+from strategies.forms import DAYS, EXCHANGE, SPANS
+from strategies.models import UserStrategy, Version
+from strategies.services import inspections
+from strategies.services import strategies as services
+from strategies.services.runs import RunRequest, request_run
+from strategies.views.asking import instruments_with_bars, offered, span_of_bars
+from strategies.views.completions import completions
+from strategies.views.mine import inspection_of
+from strategies.views.people import given_json, my_strategy, my_version, person, text_in
+
+FOLDER: Final = settings.BASE_DIR / "templates" / "strategies" / "gallery"
+LONGEST: Final = 250_000
+PATIENCE: Final = 12.0  # seconds that a page waits for the sandbox to read a file
+_readers: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lint")
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A file of the gallery; it runs as it is."""
+
+    name: str
+    label: Any
+    text: Any
+
+    @property
+    def source(self) -> str:
+        return (FOLDER / f"{self.name}.py").read_text()
+
+
+GALLERY: Final = (
+    Starter(
+        "trend",
+        gettext_lazy("Trend with a stop"),
+        gettext_lazy("Two averages and a stop that keeps its distance."),
+    ),
+    Starter(
+        "reversion",
+        gettext_lazy("Return to the middle"),
+        gettext_lazy("Buys an oversold RSI; a loop shows how to keep state."),
+    ),
+    Starter(
+        "breakout",
+        gettext_lazy("Breakout, sized by volatility"),
+        gettext_lazy("New highs with pandas; smaller in wild markets."),
+    ),
+    Starter(
+        "bracket",
+        gettext_lazy("Dip with a bracket"),
+        gettext_lazy("Bar by bar: a limit order with its own stop and target."),
+    ),
+    Starter(
+        "pairs",
+        gettext_lazy("Two that belong together"),
+        gettext_lazy("Two instruments on one account, one long, one short."),
+    ),
+)
+
+
+@login_required
+@require_safe
+def new(request: HttpRequest) -> HttpResponse:
+    """Where to begin: rules without code, or a template."""
+    return render(request, "strategies/new.html", {"gallery": GALLERY})
+
+
+@login_required
+@require_safe
+def new_code(request: HttpRequest) -> HttpResponse:
+    """The editor with a template that has not been saved yet."""
+    wanted = request.GET.get("template") or GALLERY[0].name
+    starter = next((one for one in GALLERY if one.name == wanted), None)
+    if starter is None:
+        raise Http404(f"there is no template {wanted[:40]}")
+    return render(request, "strategies/edit.html", _editor(None, None, starter.source, str(starter.label)))
+
+
+@login_required
+@require_safe
+def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """The editor with the newest version, or with an older one that the address names."""
+    one = my_strategy(request, public_id)
+    if request.GET.get("version"):
+        version = my_version(request, request.GET["version"])
+        if version.strategy_id != one.pk:
+            raise Http404("the version is of another strategy")
+    else:
+        version = selectors.versions().filter(strategy=one).order_by("-number").first()  # type: ignore[assignment]
+    if one.kind == UserStrategy.Kind.RULES:
+        return render(request, "strategies/rules.html", _builder(one, version))
+    context = _editor(one, version, version.source if version else "", one.name)
+    line = request.GET.get("line", "")
+    context["page_data"]["line"] = int(line) if line.isascii() and line.isdigit() and len(line) < 7 else None
+    return render(request, "strategies/edit.html", context)
+
+
+@login_required
+@require_safe
+def new_rules(request: HttpRequest) -> HttpResponse:
+    """The builder of rules, empty."""
+    return render(request, "strategies/rules.html", _builder(None, None))
+
+
+def _editor(one: UserStrategy | None, version: Version | None, source: str, name: str) -> dict[str, Any]:
+    instruments = instruments_with_bars()
+    return {
+        "strategy": one,
+        "version": version,
+        "inspection": inspection_of(version) if version else None,
+        "name": name,
+        "source": source,
+        "instruments": instruments,
+        "spans": [(value, label) for value, label in SPANS if value != "dates"],
+        "page_data": {
+            "source": source,
+            "saved": one is not None,
+            "line": None,
+            "save": reverse("strategies:save", args=[one.public_id]) if one else reverse("strategies:create"),
+            "try": reverse("strategies:try", args=[one.public_id]) if one else "",
+            "lint": reverse("strategies:lint"),
+            "instruments": offered(instruments),
+            "completions": completions(),
+        },
+    }
+
+
+def _builder(one: UserStrategy | None, version: Version | None) -> dict[str, Any]:
+    from strategies import rules  # loads the indicators
+
+    language = get_language() or "en"
+    instruments = instruments_with_bars()
+    return {
+        "strategy": one,
+        "version": version,
+        "inspection": inspection_of(version) if version else None,
+        "instruments": instruments,
+        "spans": [(value, label) for value, label in SPANS if value != "dates"],
+        "rule_vocabulary": rules.vocabulary(language),
+        "rule_gallery": rules.gallery(language),
+        "rule_document": version.rules if version else None,
+        "page_data": {
+            "saved": one is not None,
+            "save": reverse("strategies:save", args=[one.public_id]) if one else reverse("strategies:create"),
+            "try": reverse("strategies:try", args=[one.public_id]) if one else "",
+            "preview": reverse("strategies:preview"),
+            "instruments": offered(instruments),
+        },
+    }
+
+
+# -- what the editors ask for, as JSON --------------------------------------------------------------------------------
+
+
+@login_required
+@require_POST
+def lint(request: HttpRequest) -> HttpResponse:
+    """What a file declares, or what is wrong with it and where. The file runs in the sandbox alone."""
+    source = given_json(request).get("source")
+    if not isinstance(source, str) or len(source) > LONGEST:
+        return JsonResponse({"ok": False, "message": _("The source must be text of at most 250,000 characters."), "line": None})
+    try:
+        declared = _readers.submit(inspections.declared_in, source).result(timeout=PATIENCE)
+    except TimeoutError:
+        # The sandbox is being built, which takes a minute once; the page asks again and is not held up meanwhile.
+        return JsonResponse({"ok": False, "later": True, "message": _("The sandbox is getting ready.")}, status=202)
+    except Refused as error:
+        problem = {"ok": False, "reason": error.reason, "message": error.message, "line": error.line}
+        return JsonResponse(problem | {"column": error.facts.get("column"), "printed": error.printed})
+    return JsonResponse({"ok": True, "declaration": declared})
+
+
+@login_required
+@require_POST
+def create(request: HttpRequest) -> HttpResponse:
+    """A new strategy with its first version."""
+    given = given_json(request)
+    kind = "rules" if given.get("rules") is not None else "code"
+    try:
+        version = services.create_strategy(
+            owner=person(request), name=text_in(given, "name"), kind=kind, source=text_in(given, "source"),
+            rules=given.get("rules"), notes=text_in(given, "notes"), at=timezone.now(),
+        )  # fmt: skip
+    except DomainError as refused:
+        return _refused(refused)
+    return _saved(version, 201)
+
+
+@login_required
+@require_POST
+def save(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """The next version; the same text twice is the same version."""
+    one = my_strategy(request, public_id)
+    given = given_json(request)
+    try:
+        version = services.save_version(
+            strategy_id=one.pk, source=text_in(given, "source"), rules=given.get("rules"), notes=text_in(given, "notes"),
+            at=timezone.now(),
+        )  # fmt: skip
+    except DomainError as refused:
+        return _refused(refused)
+    return _saved(version, 200)
+
+
+@login_required
+@require_POST
+def try_out(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Run the newest version with its defaults, on the instrument, timeframe and span of the editor."""
+    one = my_strategy(request, public_id)
+    given = given_json(request)
+    version = selectors.versions().filter(strategy=one).order_by("-number").first()
+    if version is None:
+        raise Http404("there is no version")
+    wanted = given.get("instruments")
+    refs = [str(ref)[:57] for ref in wanted][:8] if isinstance(wanted, list) else []
+    timeframe = text_in(given, "timeframe")
+    try:
+        start, end = _span(refs, timeframe, text_in(given, "span"))
+        run = request_run(
+            owner=person(request),
+            asked=RunRequest(
+                version=version, instruments=refs, timeframe=timeframe, start=start, end=end, costs=dict(EXCHANGE)
+            ),
+            at=timezone.now(),
+        )
+    except DomainError as refused:
+        return _refused(refused)
+    return JsonResponse({"id": str(run.public_id), "url": reverse("strategies:run", args=[run.public_id])}, status=201)
+
+
+def _span(refs: list[str], timeframe: str, span: str) -> tuple[Any, Any]:
+    from datetime import timedelta
+
+    if timeframe not in TIMEFRAMES:
+        return None, None  # refused with its reason by the service
+    first, end = span_of_bars(list(Instrument.objects.filter(ref__in=refs)), timeframe)
+    return (max(first, end - timedelta(days=DAYS[span])) if span in DAYS else first), end
+
+
+def _saved(version: Version, status: int) -> HttpResponse:
+    one = version.strategy
+    return JsonResponse(
+        {
+            "number": version.number,
+            "version": str(version.public_id),
+            "strategy": str(one.public_id),
+            "name": one.name,
+            "edit": reverse("strategies:edit", args=[one.public_id]),
+            "save": reverse("strategies:save", args=[one.public_id]),
+            "try": reverse("strategies:try", args=[one.public_id]),
+            "run": f"{reverse('strategies:run_new')}?version={version.public_id}",
+            "sha256": version.sha256,
+        },
+        status=status,
+    )
+
+
+def _refused(refused: DomainError) -> HttpResponse:
+    told = {"message": refused.message, "code": refused.code, "field": refused.facts.get("field", "")}
+    return JsonResponse(told, status=refused.http_status)

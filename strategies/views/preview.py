@@ -1,0 +1,77 @@
+"""The live preview of a rule: its trades on the newest bars, without a run being kept."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from clusterx.errors import DomainError
+from clusterx.templatetags.figures import decimals_of
+from marketdata.models import Instrument
+from marketdata.overview import timeframes_for
+from marketdata.store import BarStore
+from strategies.forms import EXCHANGE
+from strategies.views.people import given_json, text_in
+
+BARS: Final = 1_000
+
+
+@login_required
+@require_POST
+def preview(request: HttpRequest) -> HttpResponse:
+    """Trades of a rule on the newest 1,000 bars of its timeframe; where it is none yet, what is wrong with it."""
+    from strategies import rules  # loads the indicators
+
+    given = given_json(request)
+    document = given.get("document")
+    one = Instrument.objects.filter(ref=text_in(given, "instrument"), is_active=True).first()
+    try:
+        strategy = rules.compile_rule(document)
+    except rules.InvalidRule as wrong:
+        return JsonResponse({"ok": False, "problems": wrong.facts["errors"]})
+    timeframe = str(strategy.timeframe)
+    if one is None or timeframe not in timeframes_for(one):
+        offered = ", ".join(timeframes_for(one)) if one else ""
+        message = (
+            _("%(symbol)s has %(offered)s.") % {"symbol": one.symbol, "offered": offered} if one else _("Choose an instrument.")
+        )
+        return JsonResponse({"ok": False, "problems": [], "message": message})
+    bars = BarStore().read(one.pk, timeframe, limit=BARS)
+    if len(bars) < 2:
+        return JsonResponse({"ok": False, "problems": [], "message": _("There are no bars to show it on.")})
+    try:
+        trades, equity = _traded(strategy, bars)
+    except DomainError as refused:
+        return JsonResponse({"ok": False, "problems": [], "message": refused.message})
+    return JsonResponse(
+        {
+            "ok": True,
+            "timeframe": timeframe,
+            "price_decimals": decimals_of(one.tick_size),
+            "tick_size": float(one.tick_size),
+            "rows": np.column_stack(bars.columns).tolist(),
+            "trades": {
+                name: trades[name].tolist()
+                for name in ("side", "entry_time", "exit_time", "entry_price", "exit_price", "pnl", "open")
+            },
+            "total_return": equity,
+        }
+    )  # fmt: skip
+
+
+def _traded(strategy: Any, bars: Any) -> tuple[Any, float]:
+    """Trades under exchange-like costs with defaults for parameters, and what they return."""
+    from strategies.backtest import library_decision, simulated, tradable_volumes
+    from strategies.conditions import Conditions, read_costs
+    from strategies.contract import validate
+
+    conditions = Conditions(costs=read_costs(EXCHANGE))
+    decision = library_decision(strategy, validate(strategy, {}))([bars], conditions)
+    traded, _unknown = tradable_volumes([bars])
+    result = simulated(traded, decision, conditions)
+    return result.trades, result.final_equity / conditions.cash - 1
