@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -129,7 +130,8 @@ junk: st.SearchStrategy[Any] = st.one_of(
 @st.composite
 def damaged(draw: st.DrawFn) -> Any:
     """A valid document in which one to three places hold something else, or nothing."""
-    document: Any = draw(documents())
+    # A copy: what `st.just` gives is one object for every example.
+    document: Any = deepcopy(draw(documents()))
     for _ in range(draw(st.integers(1, 3))):
         holder, part = document, draw(st.sampled_from(sorted(document)))
         for _ in range(draw(st.integers(0, 8))):
@@ -142,9 +144,9 @@ def damaged(draw: st.DrawFn) -> Any:
                 break
         if isinstance(holder, dict) and draw(st.booleans()):
             del holder[part]
-            holder[draw(st.sampled_from(["x", "op", "tune", "all"]))] = draw(junk)
+            holder[draw(st.sampled_from(["x", "op", "tune", "all"]))] = deepcopy(draw(junk))
         else:
-            holder[part] = draw(junk)
+            holder[part] = deepcopy(draw(junk))
         if not document:
             break
     return document
