@@ -27,4 +27,7 @@ RUN SECRET_KEY=only-to-collect-static-files DATABASE_URL=postgresql://none REDIS
     sh -c 'python manage.py compile_translations && python manage.py collectstatic --no-input -v 0' \
     && mkdir -p /srv/numba && chown clusterx:clusterx /srv/numba
 USER 10001:10001
+# Machine code and the sandbox's image, so that no container compiles.
+RUN SECRET_KEY=only-to-compile DATABASE_URL=postgresql://none REDIS_URL=redis://none SITE_URL=https://none \
+    sh -c 'python manage.py warm_engine && python manage.py sandbox prepare'
 CMD ["python", "manage.py", "help"]

@@ -17,6 +17,7 @@ WITHOUT_SERVICES = {
     "makemessages",
     "compile_translations",
     "warm_engine",
+    "sandbox",
 }
 
 

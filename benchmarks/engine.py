@@ -240,18 +240,13 @@ def google() -> list[Figure]:
             exposure[i] = above[i]
     result = simulate(bars, exposure, market=Market(lot=1.0), costs=Costs.of(0.002), cash=10_000.0)
     ours = [
-        [
-            int(t["entry_bar"]),
-            int(t["exit_bar"]),
-            int(t["side"] * t["quantity"]),
-            float(t["entry_price"]),
-            float(t["exit_price"]),
-        ]
+        (t["entry_bar"], t["exit_bar"], t["side"] * t["quantity"], t["entry_price"], t["exit_price"])
         for t in result.trades
         if not t["open"]
     ]
+    differing = sum(not np.allclose(one, other, rtol=1e-12) for one, other in zip(peer["trades"], ours, strict=True))
     return [
         Figure("backtesting.py's SmaCross on GOOG: its closed trades", len(peer["trades"]), "", None),
-        Figure("  trades that differ from ours", sum(a != b for a, b in zip(peer["trades"], ours, strict=False)), "", 0),
+        Figure("  trades that differ from ours", differing, "", 0),
         Figure("  final equity, difference", abs(peer["final"] - result.final_equity), "$", 0.01),
     ]
