@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
@@ -25,6 +25,8 @@ from strategies.library import CATALOGUE
 from strategies.models import Run, UserStrategy, Version
 from strategies.services import runs as run_services
 from strategies.services import strategies as strategy_services
+
+RUN_ID = OpenApiParameter("public_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
 class VersionPages(NewestFirst):
@@ -206,16 +208,18 @@ class RunViewSet(mixins.RetrieveModelMixin, GenericViewSet[Run]):
             }
         )
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
-    @action(detail=True, pagination_class=None, url_path="trades.csv", url_name="trades-csv")
+    @extend_schema(operation_id="runs_trades_csv", parameters=[RUN_ID], responses={(200, "text/csv"): OpenApiTypes.STR})
     def trades_csv(self, request: Request, public_id: str) -> HttpResponse:
         """All of its trades as CSV."""
         run = self.get_object()
         body = trade_list.as_csv(selectors.trades(run), _refs(run)).encode()
         return _file(body, "text/csv; charset=utf-8", f"trades-{run.public_id}.csv")
 
-    @extend_schema(responses={(200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY})
-    @action(detail=True, pagination_class=None, url_path="trades.parquet", url_name="trades-parquet")
+    @extend_schema(
+        operation_id="runs_trades_parquet",
+        parameters=[RUN_ID],
+        responses={(200, "application/vnd.apache.parquet"): OpenApiTypes.BINARY},
+    )
     def trades_parquet(self, request: Request, public_id: str) -> HttpResponse:
         """All of its trades as Parquet."""
         run = self.get_object()

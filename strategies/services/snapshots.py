@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime
 from typing import Final
 
@@ -92,10 +93,12 @@ def holes(bars: Bars, seconds: int, calendar: str) -> int:
 
     days = (bars.time // DAY).astype("datetime64[D]")
     try:
-        venue = exchange_calendars.get_calendar(calendar, start=str(days[0]), end=str(days[-1] + 1))
+        with warnings.catch_warnings():  # of pandas, at how the library uses it
+            warnings.simplefilter("ignore")
+            venue = exchange_calendars.get_calendar(calendar, start=str(days[0]), end=str(days[-1] + 1))
+            expected = venue.sessions_in_range(str(days[0]), str(days[-1])).to_numpy().astype("datetime64[D]")
     except (exchange_calendars.errors.CalendarError, ValueError):  # a span that the calendar does not know
         return 0
-    expected = venue.sessions_in_range(str(days[0]), str(days[-1])).to_numpy().astype("datetime64[D]")
     return int(np.setdiff1d(expected, days).size)
 
 

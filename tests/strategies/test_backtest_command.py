@@ -86,7 +86,7 @@ def test_a_file_of_ones_own_runs_in_the_sandbox(file: Path, tmp_path: Path):
     assert (got["strategy"], got["parameters"], got["printed"]) == ("Mine", {"window": 50}, "asked for 300\n")
     assert len(got["trades"]) == 3
     code.write_text(CODE.replace("1.0, 0.0)", "1e9, 0.0)"))
-    with pytest.raises(CommandError, match=r"invalid-result: exposure must be -1\.\.1"):
+    with pytest.raises(CommandError, match=r"invalid-result: exposure must be in -1\.\.1, was 1e\+09 after bar 20"):
         run("--code", code, "--bars", file)
     code.write_text("def x(:\n")
     with pytest.raises(CommandError, match=r"does not parse.*\(line 1\)"):

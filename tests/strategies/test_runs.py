@@ -115,9 +115,10 @@ def test_two_workers_do_not_do_the_same_run(person):
     try:
         with other.cursor() as cursor:
             cursor.execute("select pg_advisory_lock(%s, %s)", [execution.LOCKS, run.pk])
-        assert execute_run(run_id=run.pk, at=START) is None
-        run.refresh_from_db()
-        assert run.status == "queued"
+            assert execute_run(run_id=run.pk, at=START) is None
+            run.refresh_from_db()
+            assert run.status == "queued"
+            cursor.execute("select pg_advisory_unlock(%s, %s)", [execution.LOCKS, run.pk])
     finally:
         other.close()
     assert execute_run(run_id=run.pk, at=START).status == "done"

@@ -136,7 +136,8 @@ def test_what_a_file_declares_is_read_in_the_sandbox_and_holds_runs_to_it(person
 def test_a_users_strategy_runs_in_the_sandbox_and_what_it_prints_is_kept(person, version):
     run = done(person, listed(), version=version, parameters={"window": 50})
     assert (run.status, run.printed.strip()) == ("done", "asked for 300")
-    assert run.headline["trades"] == 3
+    assert run.headline["trades"] == 2
+    assert run.assumptions["flags"]["open_positions"] == 1
 
 
 @pytest.mark.parametrize(
@@ -171,13 +172,11 @@ def test_a_file_that_is_no_strategy_is_inspected_as_such_with_the_line(person):
 def test_a_strategy_made_of_rules_runs_as_any_other(person):
     from strategies.rules import EXAMPLES
 
-    example = next(iter(EXAMPLES.values() if isinstance(EXAMPLES, dict) else EXAMPLES))
-    document = getattr(example, "document", example)
+    document = next(iter(EXAMPLES.values()))
     version = create_strategy(owner=person, name="By rules", kind="rules", rules=document, at=START)
     assert inspections.inspect(version_id=version.pk, at=START).status == "passed"
     run = done(person, listed(), version=selectors.versions().get(pk=version.pk))
-    assert run.status in {"done", "failed"}
-    assert run.reason in {"", "invalid-result"}, run.message
+    assert run.status == "done", run.message
 
 
 def test_rules_that_describe_no_strategy_are_a_failed_run(person):
