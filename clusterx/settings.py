@@ -204,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
     "detect-missed-signals": {"task": "marketdata.detect_missed_signals", "schedule": 30.0},
     "sweep-evaluations": {"task": "trading.sweep_evaluations", "schedule": 5.0},
     "mark-equity": {"task": "trading.mark_equity", "schedule": 15.0},
+    "sweep-runs": {"task": "strategies.sweep_runs", "schedule": 60.0},
     "thin-equity": {"task": "trading.thin_equity", "schedule": crontab(minute=41)},
 }
 

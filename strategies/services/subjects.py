@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import math
@@ -175,6 +176,7 @@ def pool() -> Pool:
             from strategies.sandbox.pool import Pool
 
             _pool = Pool()
+            atexit.register(_pool.close)
         return _pool
 
 
