@@ -132,21 +132,27 @@ def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, 
             if at_close:
                 until += 1  # what was held before has that whole bar
             if trade >= 0:
-                # Bars that end with this position.
-                worst, best = answer[trade, 0], answer[trade, 1]
-                for i in range(bar, min(until, len(close))):
+                # Bars that end with this position, from one split to the next.
+                i, over = bar, min(until, len(close))
+                while i < over:
                     while split < len(splits) and splits[split, 0] <= i:
                         if splits[split, 1] == j and splits[split, 0] >= bar:
                             held, mean = held * splits[split, 2], mean / splits[split, 2]
                         split += 1
-                    top, bottom = high[i, j], low[i, j]
-                    if not since_open:
-                        top = bottom = close[i, j]
+                    stop = over
+                    if split < len(splits):
+                        stop = min(over, int(splits[split, 0]))
+                    if since_open:
+                        bottom, top = extremes(low, high, i, stop, j)
+                    else:
+                        stop = i + 1
+                        bottom = top = close[i, j]
                         since_open = True
-                    if top == top:
+                    if bottom <= top:
                         one, other = (bottom - mean) * held * unit, (top - mean) * held * unit
-                        worst, best = min(worst, one, other), max(best, one, other)
-                answer[trade, 0], answer[trade, 1] = worst, best
+                        answer[trade, 0] = min(answer[trade, 0], one, other)
+                        answer[trade, 1] = max(answer[trade, 1], one, other)
+                    i = stop
             if f >= len(fills):
                 break
             row = fills[f]
@@ -176,6 +182,18 @@ def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, 
                 trade = -1
             f += 1
     return answer
+
+
+@njit(cache=True)
+def extremes(low: Any, high: Any, start: int, stop: int, j: int) -> tuple[float, float]:
+    """The lowest low and the highest high of bars; (inf, -inf) where all are absent."""
+    bottom, top = np.inf, -np.inf
+    for i in range(start, stop):
+        if low[i, j] < bottom:
+            bottom = low[i, j]
+        if high[i, j] > top:
+            top = high[i, j]
+    return bottom, top
 
 
 @njit(cache=True)
