@@ -450,8 +450,15 @@ def plain(s: State, series: Series) -> bool:
 
 
 @njit(cache=True)
-def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
-    """As ``run``, while the account holds no debt and is asked for none. Returns the first bar that needs the long way."""
+def run_plain(s: State, series: Series, i: int, n: int, equity: Any, ends: Any, daily: Any, peaks: Any) -> int:
+    """As ``run``, while the account holds no debt and is asked for none. Returns the first bar that needs the long way.
+
+    With an empty ``equity`` nothing is written of bars, orders and fills: ``daily`` takes the equity at the bars ``ends``, and
+    ``peaks`` (2,) the highest equity so far and the deepest fall from a peak, a fraction.
+    """
+    written = len(equity) > 0
+    peak, deepest, day = peaks[0], peaks[1], 0
+    floor = peak * (1 + deepest)
     own, account, rules, orders, fills, counts = s.instruments[0], s.account, s.rules, s.orders, s.fills, s.counts
     targets, opened, close, volume = series.targets, series.open, series.close, series.volume
     high, low = series.high, series.low
@@ -464,7 +471,7 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     capped = rules[at.VOLUME_SHARE] >= 0
     room_for = min(len(fills), len(orders)) - 2
     while i < n:
-        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark or f > room_for or made > room_for:
+        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark or (written and (f > room_for or made > room_for)):
             break
         if pending:
             price = opened[i, 0]
@@ -480,9 +487,11 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
                     paid = slipped(rules, price, side, quantity, volume[i, 0], tick)
                     row = made
                     made += 1
-                    write_target(orders, row, decided, side, quantity)
+                    if written:
+                        write_target(orders, row, decided, side, quantity)
                     if wanted != 0 and quantity * paid * unit < least:
-                        orders[row, at.STATUS], orders[row, at.WHY] = REJECTED, TOO_SMALL
+                        if written:
+                            orders[row, at.STATUS], orders[row, at.WHY] = REJECTED, TOO_SMALL
                     else:
                         fee = fee_of(rules, quantity, paid, unit, False)
                         slip = abs(paid - price) * quantity * unit
@@ -490,18 +499,24 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
                         fees += fee
                         slippage += slip
                         held = wanted if abs(wanted) > DUST * quantity else 0.0
-                        orders[row, at.FILLED], orders[row, at.VALUE] = quantity, quantity * paid
-                        orders[row, at.STATUS] = FILLED
-                        write_fill(fills, f, i, row, 0, side, quantity, paid, fee, slip, False, OF_TARGET, at.AT_OPEN, held)
+                        if written:
+                            orders[row, at.FILLED], orders[row, at.VALUE] = quantity, quantity * paid
+                            orders[row, at.STATUS] = FILLED
+                            write_fill(fills, f, i, row, 0, side, quantity, paid, fee, slip, False, OF_TARGET, at.AT_OPEN, held)
                         f += 1
             if known == known:
                 mark = close[i, 0]
-            equity[i] = cash + held * unit * mark
-        elif held == 0:
+        elif held == 0 and written:
             while i < n and targets[i, 0] == target:
                 equity[i] = cash
                 i += 1
-        else:
+        elif held == 0:
+            while i < n and targets[i, 0] == target:
+                i += 1
+            while day < len(ends) and ends[day] < i:
+                daily[day] = cash
+                day += 1
+        elif written:
             worth = held * unit
             while i < n and targets[i, 0] == target:
                 price = close[i, 0]
@@ -509,13 +524,41 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
                     mark = price
                 equity[i] = cash + worth * mark
                 i += 1
-        if not pending and i < n and targets[i, 0] != target:
-            # Bar i, whose close decides otherwise.
-            if close[i, 0] == close[i, 0]:
-                mark = close[i, 0]
-            equity[i] = cash + held * unit * mark
+        else:
+            worth = held * unit
+            while i < n and targets[i, 0] == target:
+                price = close[i, 0]
+                if price == price:
+                    mark = price
+                value = cash + worth * mark
+                if value > peak:
+                    peak = value
+                    floor = peak * (1 + deepest)
+                elif value < floor:
+                    deepest = value / peak - 1
+                    floor = value
+                if day < len(ends) and ends[day] == i:
+                    daily[day] = value
+                    day += 1
+                i += 1
         if i >= n:
             break
+        # Bar i, in which a target works or whose close decides otherwise.
+        if close[i, 0] == close[i, 0]:
+            mark = close[i, 0]
+        value = cash + held * unit * mark
+        if written:
+            equity[i] = value
+        else:
+            if value > peak:
+                peak = value
+                floor = peak * (1 + deepest)
+            elif value < floor:
+                deepest = value / peak - 1
+                floor = value
+            if day < len(ends) and ends[day] == i:
+                daily[day] = value
+                day += 1
         if targets[i, 0] != target:
             target, pending, decided, row = targets[i, 0], True, i, -1
         i += 1
@@ -525,6 +568,7 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     counts[at.STEP], counts[at.FILLS], counts[at.ORDERS] = step, f, made
     own[at.POSITION], own[at.TARGET], own[at.PENDING] = held, target, pending
     own[at.TARGET_BAR], own[at.TARGET_ROW] = decided, row if pending else -1
+    peaks[0], peaks[1] = peak, deepest
     if i > 0:
         own[at.MARK] = own[at.CLOSE_BEFORE] = last_known(close, min(i, n) - 1, mark)
     return i
@@ -535,7 +579,7 @@ def run(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     """Simulate bars ``i`` to ``n``; returns the first bar that was not simulated: ``n``, or where room must be made."""
     calm = quiet(s, series)
     if plain(s, series):
-        i = run_plain(s, series, i, n, equity)
+        i = run_plain(s, series, i, n, equity, series.fine_from, equity, np.zeros(2))
     count = len(s.instruments)
     while i < n:
         if calm:

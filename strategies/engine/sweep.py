@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from strategies.engine import layout as at
-from strategies.engine.kernel import run
+from strategies.engine.kernel import plain, run, run_plain
 from strategies.engine.matching import State
 from strategies.engine.model import Costs, Floats, Market, Rules, markets_table, number, rules_row
 from strategies.engine.simulation import new_state, series_of, split_targets, with_room
@@ -64,32 +64,39 @@ def sweep(
     row, n = rules_row(costs, rules), len(bars)
     ends = day_ends(base.time)
     equity = np.empty(n)
-    state = new_state(markets, row, cash, 1024)
+    fresh, state = new_state(markets, row, cash, 0), new_state(markets, row, cash, 1024)
+    nothing = np.empty(0)
     for answer in answers:
         exposure, levels, changes = split_targets(answer, n, 1)
         series = base._replace(targets=exposure, stops=levels[0], profits=levels[1], trails=levels[2])
-        state = reset(state, markets, row, cash, changes + 64)
+        daily = np.empty(len(ends))
+        state = reset(state, fresh, 0)
+        if plain(state, series):
+            peaks = np.array([cash, 0.0])
+            if run_plain(state, series, 0, n, nothing, ends, daily, peaks) == n:
+                final = float(daily[-1]) if n else cash
+                yield outcome(state, final, float(peaks[1]), daily)
+                continue
+        state = reset(state, fresh, changes + 64)
         i = 0
         while (i := run(state, series, i, n, equity)) < n:
             state = with_room(state, 2 * len(state.fills))
-        daily = np.empty(len(ends))
         drawdown = summarised(equity, ends, cash, daily)
-        yield Outcome(
-            float(equity[-1]) if n else cash,
-            drawdown,
-            int(state.counts[at.FILLS]),
-            float(state.account[at.FEES]),
-            bool(state.account[at.BANKRUPT]),
-            daily,
-        )
+        yield outcome(state, float(equity[-1]) if n else cash, drawdown, daily)
 
 
-def reset(state: State, markets: Floats, rules: Floats, cash: float, room: int) -> State:
-    """As new, in the same memory where it suffices."""
+def outcome(state: State, final: float, drawdown: float, daily: Floats) -> Outcome:
+    account = state.account
+    return Outcome(final, drawdown, int(state.counts[at.FILLS]), float(account[at.FEES]), bool(account[at.BANKRUPT]), daily)
+
+
+def reset(state: State, fresh: State, room: int) -> State:
+    """As ``fresh``, in the same memory where it suffices for ``room`` fills."""
     if len(state.fills) < room:
-        return new_state(markets, rules, cash, room)
-    fresh = new_state(markets, rules, cash, 0)
-    return fresh._replace(orders=state.orders, active=state.active, fills=state.fills)
+        state = with_room(state, room)
+    for name in ("account", "counts", "instruments"):
+        getattr(state, name)[:] = getattr(fresh, name)
+    return state
 
 
 @njit(cache=True)
