@@ -20,7 +20,9 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
-COMPILED: Final = ("strategies", "marketdata/indicators")
+COMPILED: Final = (
+    "strategies/engine", "strategies/library", "strategies/metrics", "strategies/regimes", "marketdata/indicators",
+)  # fmt: skip
 BARS: Final = 700  # beyond the longest history of a default
 FIRST_LOOK: Final = 5.0  # seconds: a start has better things to do
 LOOK_AGAIN: Final = 2.0
