@@ -47,9 +47,10 @@ def _data(run: Run) -> Any:
         kept = leg.snapshot
         if kept is None:
             continue
+        first, last = (moment_of(at.timestamp(), daily=run.timeframe == "1d") for at in (kept.first_time, kept.last_time))
         yield _("%(bars)s of %(timeframe)s of %(instrument)s, from %(first)s to %(last)s UTC.") % {
             "bars": bars_text(kept.bars), "timeframe": run.timeframe, "instrument": leg.instrument.ref,
-            "first": moment_of(kept.first_time.timestamp()), "last": moment_of(kept.last_time.timestamp()),
+            "first": first, "last": last,
         }  # fmt: skip
         if kept.holes:
             yield ngettext(

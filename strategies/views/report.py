@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from django.urls import reverse
-from django.utils.dates import MONTHS_3
+from django.utils.dates import MONTHS_AP
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -97,7 +97,7 @@ def context(run: Run, *, shared: bool = False) -> dict[str, Any]:
         "assumptions": [(title, told) for title, told in assumptions.sentences(run, currency) if told],
         "made_of": _made_of(metrics),
         "heat": heat_map(metrics),
-        "months": [str(name).capitalize() for _number, name in sorted(MONTHS_3.items())],
+        "months": [str(name).capitalize() for _number, name in sorted(MONTHS_AP.items())],
         "distribution": distribution(metrics),
         "regimes": regimes(metrics, currency),
         "regime_columns": [_(METRICS[key].label) for key in REGIME_COLUMNS],
@@ -174,7 +174,7 @@ def heat_map(metrics: Metrics) -> list[dict[str, Any]]:
     return [
         {
             "year": year,
-            "months": [_heat(months.get((year, month)), str(MONTHS_3[month]).capitalize()) for month in range(1, 13)],
+            "months": [_heat(months.get((year, month)), str(MONTHS_AP[month]).capitalize()) for month in range(1, 13)],
             "whole": _heat(years[year], str(year)),
         }
         for year in sorted(years, reverse=True)

@@ -140,10 +140,10 @@ def day_of(seconds: float) -> str:
     return str(date_format(datetime.fromtimestamp(seconds, UTC), "DATE_FORMAT", use_l10n=True))
 
 
-def moment_of(seconds: float) -> str:
-    """Date and time in UTC."""
+def moment_of(seconds: float, *, daily: bool = False) -> str:
+    """Date and time in UTC; the date alone of a daily bar."""
     at = datetime.fromtimestamp(seconds, UTC)
-    return f"{at:%Y-%m-%d %H:%M}"
+    return f"{at:%Y-%m-%d}" if daily else f"{at:%Y-%m-%d %H:%M}"
 
 
 def bars_text(count: int) -> str:

@@ -4,7 +4,7 @@ import { AreaSeries, LineSeries, PriceScaleMode, createChart } from "lightweight
 import { axis } from "../chart/axis.js";
 import { indexOf } from "../chart/bars.js";
 import { chartColours, colourOf, faded } from "../chart/colours.js";
-import { money, percent } from "../numbers.js";
+import { money, percent, price } from "../numbers.js";
 import { onThemeChange } from "../theme.js";
 import { moment, utcDate } from "../time.js";
 import { say } from "./words.js";
@@ -25,7 +25,7 @@ export class EquityChart {
       handleScroll: { vertTouchDrag: false },
     });
     const of = (column) => points.time.map((time, index) => ({ time, value: column[index] }));
-    const priceFormat = { type: "custom", minMove: 0.01, formatter: (value) => money(value) };
+    const priceFormat = { type: "custom", minMove: 0.01, formatter: (value) => (Math.abs(value) >= 1000 ? price(value, 0) : money(value)) };
     this.equity = this.chart.addSeries(AreaSeries, { priceFormat, lineWidth: 2, priceLineVisible: false, lastValueVisible: false });
     this.equity.setData(of(points.equity));
     this.base = this.equity.createPriceLine({ price: data.cash, lineWidth: 1, lineStyle: 2, axisLabelVisible: false, title: "" });

@@ -1,0 +1,140 @@
+"""The lab as a person uses it: ask for a run, read its report, compare, share, write a strategy and run it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visitor
+
+# The first run of a stack compiles the engine.
+FIRST_RUN = 240_000
+ROOM = 20_000
+
+
+def sideways(page: Page) -> int:
+    return int(page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def instrument(page: Page) -> str:
+    """The one with the longest history on the form."""
+    return str(
+        page.evaluate("""() => {
+            const { instruments } = JSON.parse(document.getElementById("page-data").textContent);
+            const longest = (spans) => Math.max(0, ...Object.values(spans));
+            return Object.entries(instruments).sort((a, b) => longest(b[1]) - longest(a[1]))[0][0];
+        }""")
+    )
+
+
+def run_it(visitor: Visitor, strategy: str = "sma-cross") -> str:
+    """Ask for a run by the form and wait for its report; the run's path."""
+    page = visitor.open(f"/strategies/runs/new/?strategy={strategy}")
+    page.select_option("select[name=instrument]", instrument(page))
+    with page.expect_navigation():
+        page.click("#run-form button.primary")
+    expect(page.locator("#report")).to_be_visible(timeout=FIRST_RUN)
+    return page.url.removeprefix(visitor.url)
+
+
+@pytest.fixture
+def reader(visitor: Visitor) -> Visitor:
+    visitor.sign_in()
+    return visitor
+
+
+def test_a_run_is_asked_for_watched_and_read_without_a_reload(reader: Visitor):
+    page = reader.page
+    path = run_it(reader)
+    expect(page.locator("#equity-chart canvas").first).to_be_visible(timeout=ROOM)
+    expect(page.locator("#trade-table table")).to_be_visible(timeout=ROOM)
+    page.wait_for_function("() => clusterx.price?.placed.rows > 0", timeout=ROOM)
+    # A mark vanishes unless it stands on a bar: those drawn are the entries and exits of the bars that are there.
+    counted = page.evaluate("""() => {
+        const { trades } = clusterx.price.data;
+        return trades.entry_time.length + trades.open.filter((open) => !open).length;
+    }""")
+    page.locator("[data-jump]").first.click()
+    page.wait_for_function("() => document.querySelector('tr.chosen')")
+    expect(page.locator("#trade-now")).to_contain_text("1")
+    assert 0 < page.evaluate("() => clusterx.price.placed.drawn") <= counted
+    ends = "() => { const r = clusterx.price.chart.timeScale().getVisibleRange(), t = clusterx.price.data.trades; return "
+    page.wait_for_function(ends + "r.from <= t.entry_time[0] && r.to >= t.exit_time[0]; }", timeout=ROOM)
+    page.get_by_role("button", name="Result").click()
+    expect(page.locator("th[aria-sort=ascending] .sort")).to_contain_text("Result")
+    assert sideways(page) <= 0
+    assert reader.wrong == []
+    # The same page, opened again, says the same.
+    total = page.locator(".headline .stat-value").first.inner_text()
+    reader.open(path)
+    expect(page.locator(".headline .stat-value").first).to_have_text(total)
+    assert reader.wrong == []
+
+
+def test_runs_are_compared_and_one_is_shared_with_a_stranger(reader: Visitor):
+    page = reader.page
+    path = run_it(reader)
+    run_it(reader, "momentum")
+    reader.open("/strategies/runs/?status=done")
+    for box in page.locator("#chooser [name=run]").all()[:2]:
+        box.check()
+    with page.expect_navigation():
+        page.click("#compare-button")
+    expect(page.locator("table.compare thead th")).to_have_count(3)
+    expect(page.locator("#compare-chart canvas").first).to_be_visible(timeout=ROOM)
+    assert sideways(page) <= 0
+    reader.open(path)
+    page.locator("[data-opens=share]").click()
+    with page.expect_navigation():
+        page.locator("#share form button.primary").click()
+    link = page.locator("#share-link").input_value()
+    page.context.clear_cookies()
+    reader.open(re.sub(r"^https?://[^/]+", "", link))
+    expect(page.locator("#report .headline")).to_be_visible()
+    expect(page.locator("#trade-table table")).to_be_visible(timeout=ROOM)
+    expect(page.locator("#price-chart canvas").first).to_be_visible(timeout=ROOM)
+    assert reader.wrong == []
+
+
+def test_a_strategy_is_written_broken_mended_and_run_by_the_keyboard(reader: Visitor, size: str):
+    page = reader.open("/strategies/new/code/?template=trend")
+    page.wait_for_function("() => window.clusterx?.editor")
+    page.fill("#strategy-name", f"Written on a {size}")
+    expect(page.locator("#problem")).to_have_class(re.compile("good"), timeout=FIRST_RUN)
+    page.locator("#editor .cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\n    def broken(:")
+    expect(page.locator("#problem")).to_have_class(re.compile("bad"), timeout=ROOM)
+    expect(page.locator("#problem button")).to_have_text(re.compile(r"Line \d+"))
+    for _ in range(20):
+        page.keyboard.press("Control+z")
+    expect(page.locator("#problem")).to_have_class(re.compile("good"), timeout=ROOM)
+    page.keyboard.press("Control+s")
+    expect(page.locator("#editor-state")).to_have_text("Version 1")
+    assert "/edit/" in page.url
+    page.select_option("#try-instrument", instrument(page))
+    page.locator("#editor .cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#try-result dl")).to_contain_text("Total return", timeout=FIRST_RUN)
+    assert sideways(page) <= 0
+    assert reader.wrong == []
+
+
+def test_a_rule_is_previewed_while_it_is_built(reader: Visitor):
+    page = reader.open("/strategies/new/rules/")
+    page.locator("[data-rule-example]").first.click()
+    expect(page.locator("#preview-said")).to_have_text(re.compile(r"\d+ trades"), timeout=FIRST_RUN)
+    expect(page.locator("#preview-chart canvas").first).to_be_visible()
+    assert sideways(page) <= 0
+    assert reader.wrong == []
+
+
+def test_pages_of_the_lab_have_no_error_and_do_not_overflow(reader: Visitor):
+    for path in ("/strategies/", "/strategies/sma-cross/", "/strategies/mine/", "/strategies/new/", "/strategies/runs/",
+                 "/strategies/runs/new/?strategy=pairs", "/strategies/runs/compare/"):  # fmt: skip
+        page = reader.open(path)
+        page.wait_for_load_state("load")
+        assert reader.wrong == [], path
+        assert sideways(page) <= 0, path
