@@ -5,14 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from django.test import Client
 
 from clusterx.events.models import Event
 from marketdata.bars import Bar, Bars
 from marketdata.models import Instrument, Venue
+from marketdata.timeframes import TIMEFRAMES
+from marketdata.venue import SimulatedMarket
+from marketdata.venue.flow import PAIRS, Pair, draw_history
 from strategies import contract, library
-from tests.factories import InstrumentFactory, UserFactory, VenueFactory
+from tests.factories import START, InstrumentFactory, UserFactory, VenueFactory
+from tests.marketdata.venue.clients import Clock
 from tests.trading.conftest import FALLING, RISING, Market, at
 from trading import selectors
 from trading.models import Account, Deployment, Fill, Order, Position
@@ -20,6 +25,8 @@ from trading.services.demo import DEPLOYMENTS, ensure_demo
 from trading.services.deployments import deploy, stop
 
 pytestmark = pytest.mark.django_db
+
+Bools = npt.NDArray[np.bool_]
 
 
 def connected() -> list[Instrument]:
@@ -66,11 +73,61 @@ def test_a_day_of_costs_stays_below_the_daily_limit() -> None:
         close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.0004, 1440)))
         bars = Bars.of([Bar(minute * 60, price, price, price, price, 1.0) for minute, price in enumerate(close)])
         equity = np.zeros(1439)
-        for strategy, values, allocation in DEPLOYMENTS:
+        for strategy, values, allocation, _ in DEPLOYMENTS:
             target = np.asarray(library.get(strategy).signals(bars, contract.validate(library.get(strategy), values)))
             earned = target[:-1] * np.diff(close) / close[:-1] - np.abs(np.diff(target, prepend=0))[:-1] * cost
             equity += np.cumsum(earned) * float(allocation)
         assert equity.min() > -share, f"{equity.min():.2%} with seed {seed}"
+
+
+BARS = 15
+"""Of a minute, in two minutes of ours at ten times the clock: twenty, less five for the start and for filling an order."""
+
+
+def flat(pairs: list[Pair]) -> Bools:
+    """Where none of the demo's deployments wants anything after the bar."""
+    still = np.ones(len(pairs[0].history), bool)
+    for strategy, values, _, place in DEPLOYMENTS:
+        one = library.get(strategy)
+        target = one.signals(pairs[place].history, contract.validate(one, values))
+        still &= contract.as_signals(target, len(still)).exposure == 0
+    return still
+
+
+def test_two_minutes_of_the_simulation_pass_without_a_trade_less_than_once_in_a_thousand_starts() -> None:
+    """Whoever holds nothing buys on the first bar on which it wants to: no trade means that all were flat throughout."""
+    starts = quiet = 0
+    for seed in range(40):
+        pairs = [Pair(*one) for one in PAIRS]
+        draw_history(pairs, seed, int(START.timestamp()), 3000)
+        known = flat(pairs)[500:]
+        runs = np.convolve(known, np.ones(BARS), "valid")
+        starts, quiet = starts + len(runs), quiet + int((runs == BARS).sum())
+    assert starts > 90_000
+    assert quiet / starts < 0.001, f"{quiet} of {starts}"
+
+
+def test_it_trades_in_minutes_that_the_engine_matched() -> None:
+    """Bars of real order flow, not of the drawn past: some more noise, which wakes the fast ones."""
+    for seed in range(3):
+        clock = Clock()
+        market = SimulatedMarket(seed=seed, now=clock)
+        for _ in range(12):  # a longer pause is one in which nobody trades
+            clock.at += 10
+            market.advance(market.clock.now(), lambda *_: None)
+        pairs = list(market.pairs.values())
+        for pair in pairs:
+            pair.history = market.bars(pair.symbol, int(market.at) - 500 * 60, int(market.at) // 60 * 60, TIMEFRAMES["1m"])
+        assert np.ptp(pairs[0].history.close[-BARS:]) > 0
+        assert not flat(pairs)[-BARS:].all(), seed
+
+
+def test_each_goes_on_an_instrument_of_one_venue(market: Market) -> None:
+    others = [InstrumentFactory(venue=market.instrument.venue, base=base) for base in ("ETH", "SOL", "XRP")]
+    InstrumentFactory(venue=VenueFactory(code="other"))
+    account = prepare(market)
+    on = [one.instrument for one in account.deployments.order_by("pk")]
+    assert on == [market.instrument, market.instrument, others[0], others[2]]
 
 
 def test_a_venue_that_is_off_is_not_traded_at(market: Market) -> None:
