@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 
 from allauth.usersessions.middleware import UserSessionsMiddleware
@@ -10,15 +9,9 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from clusterx.accounts.zones import zone_of
+
 SEEN_EVERY = 60
-
-
-def zone_of(name: str) -> zoneinfo.ZoneInfo:
-    """UTC for a zone that this machine does not know (any more)."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return zoneinfo.ZoneInfo("UTC")
 
 
 class DisplaySettingsMiddleware:

@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clusterx.accounts import mails
 from clusterx.accounts.models import ApiToken, User
 from clusterx.errors import DomainError
 from clusterx.events import log
@@ -53,7 +54,7 @@ def digest_of(raw: str) -> str:
 
 @transaction.atomic
 def make_token(*, user: User, name: str, scope: str, at: datetime, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-    """Make a token and return it with its text, which is not kept. Raises TooManyTokens."""
+    """Make a token and return it with its text, which is not kept; its owner is told by mail. Raises TooManyTokens."""
     User.objects.select_for_update().get(pk=user.pk)
     if user.api_tokens.filter(revoked_at=None).count() >= MOST_TOKENS:
         raise TooManyTokens(
@@ -64,6 +65,8 @@ def make_token(*, user: User, name: str, scope: str, at: datetime, expires_at: d
         user=user, name=name, scope=scope, prefix=raw[:11], digest=digest_of(raw), created_at=at, expires_at=expires_at
     )
     _tell("token.made", token, at)
+    # A mail server that is down is logged and unmakes no token.
+    transaction.on_commit(lambda: mails.tell_of_token(token), robust=True)
     return token, raw
 
 

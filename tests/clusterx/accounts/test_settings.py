@@ -11,8 +11,9 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from clusterx.accounts.middleware import DisplaySettingsMiddleware, zone_of
+from clusterx.accounts.middleware import DisplaySettingsMiddleware
 from clusterx.accounts.services import DEMO, ensure_demo_people
+from clusterx.accounts.zones import zone_of
 from tests.clusterx.accounts.conftest import Visitor, member
 from tests.factories import UserFactory
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -105,6 +107,41 @@ def test_there_is_a_limit_to_tokens_and_revoking_makes_room() -> None:
     assert Event.objects.filter(type="token.revoked").count() == 1
 
 
+# -- the mail ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "moment"),
+    [("en", "New API token “bot”", "2 p.m. CEST"), ("fr", "Nouveau jeton d’API « bot »", "14:00 CEST")],
+)
+def test_the_owner_is_told_of_a_token_by_mail_and_not_what_it_is(
+    language: str, subject: str, moment: str, django_capture_on_commit_callbacks
+) -> None:
+    user = member(language=language, time_zone="Europe/Paris")
+    with django_capture_on_commit_callbacks(execute=True):
+        token, raw = made(user=user, expires_at=NOW + timedelta(days=30))
+    [letter] = mail.outbox
+    assert letter.to == [user.email]
+    assert letter.subject == subject
+    assert token.prefix in letter.body
+    assert moment in letter.body
+    assert raw[11:] not in letter.body + letter.subject
+
+
+def test_a_mail_server_that_is_down_unmakes_no_token(monkeypatch, django_capture_on_commit_callbacks) -> None:
+    tried: list[object] = []
+
+    def refused(*letters: object) -> None:
+        tried.append(letters)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refused)
+    with django_capture_on_commit_callbacks(execute=True):
+        _, raw = made(user=member())
+    assert tried
+    assert services.token_of(raw, at=NOW) is not None
+
+
 # -- the page ---------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +163,32 @@ def test_the_page_asks_who_is_there_and_then_shows_a_token_once(visitor: Visitor
     assert raw[0][:11] in again
     visitor.post(f"/accounts/settings/tokens/{token.public_id}/revoke/")
     assert asking(raw[0]).get("/api/v1/accounts/").status_code == 401
+
+
+def test_the_form_shown_after_confirming_makes_the_next_token(visitor: Visitor) -> None:
+    """allauth answers at its own address with the page that was asked for: the form must say where it goes."""
+    visitor.sign_in(member().email)
+    wanted = {"name": "my bot", "scope": "read", "days": "30"}
+    visitor.post("/accounts/settings/tokens/", wanted)
+    page = visitor.confirm_it_is_me(next="/accounts/settings/tokens/").content.decode()
+    forms = [tag for tag in re.findall(r"<form[^>]*>", page) if 'method="post"' in tag]
+    assert forms
+    assert all("action=" in tag for tag in forms)
+    [action] = [found[1] for tag in forms if (found := re.search(r'action="([^"]*/tokens/)"', tag))]
+    assert visitor.post(action, wanted | {"name": "another"}).status_code == 200
+    assert set(ApiToken.objects.values_list("name", flat=True)) == {"my bot", "another"}
+
+
+def test_the_password_is_asked_for_once_in_ten_minutes_and_signing_in_is_no_answer(visitor: Visitor) -> None:
+    wanted = {"name": "bot", "scope": "read", "days": "30"}
+    with time_machine.travel(NOW, tick=False) as clock:
+        visitor.sign_in(member().email)
+        assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 302
+        visitor.confirm_it_is_me()
+        clock.move_to(NOW + timedelta(minutes=9, seconds=59))
+        assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 200
+        clock.move_to(NOW + timedelta(minutes=10))
+        assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 302
 
 
 def test_other_peoples_tokens_cannot_be_revoked(visitor: Visitor) -> None:
