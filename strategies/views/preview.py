@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from strategies.forms import EXCHANGE
 from strategies.views.people import given_json, text_in
 
 BARS: Final = 1_000
+PATIENCE: Final = 10.0  # seconds that a page waits for the engine
+_workers: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="preview")
 
 
 @login_required
@@ -45,7 +48,11 @@ def preview(request: HttpRequest) -> HttpResponse:
     if len(bars) < 2:
         return JsonResponse({"ok": False, "problems": [], "message": _("There are no bars to show it on.")})
     try:
-        trades, equity = _traded(strategy, bars)
+        trades, equity = _workers.submit(_traded, strategy, bars).result(timeout=PATIENCE)
+    except TimeoutError:
+        # The engine is being compiled, once after an update; the page asks again and is not held up meanwhile.
+        answer = {"ok": False, "later": True, "problems": [], "message": _("The engine is getting ready.")}
+        return JsonResponse(answer, status=202)
     except DomainError as refused:
         return JsonResponse({"ok": False, "problems": [], "message": refused.message})
     return JsonResponse(

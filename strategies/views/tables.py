@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from clusterx.templatetags.figures import decimals_of
 from strategies import selectors
@@ -44,7 +45,11 @@ def trade_rows(run: Run, request: HttpRequest) -> dict[str, Any]:
         "key": key,
         "descending": descending,
         "currency": currency,
-    }
+        "sorts": [
+            ("number", _("First trade first")), ("-number", _("Last trade first")), ("-pnl", _("Best result first")),
+            ("pnl", _("Worst result first")), ("-holding", _("Longest held first")),
+        ],
+    }  # fmt: skip
 
 
 def _keys(trades: Any, key: str) -> Any:

@@ -45,7 +45,7 @@ def reader(visitor: Visitor) -> Visitor:
     return visitor
 
 
-def test_a_run_is_asked_for_watched_and_read_without_a_reload(reader: Visitor):
+def test_a_run_is_asked_for_watched_and_read_without_a_reload(reader: Visitor, size: str):
     page = reader.page
     path = run_it(reader)
     expect(page.locator("#equity-chart canvas").first).to_be_visible(timeout=ROOM)
@@ -62,7 +62,10 @@ def test_a_run_is_asked_for_watched_and_read_without_a_reload(reader: Visitor):
     assert 0 < page.evaluate("() => clusterx.price.placed.drawn") <= counted
     ends = "() => { const r = clusterx.price.chart.timeScale().getVisibleRange(), t = clusterx.price.data.trades; return "
     page.wait_for_function(ends + "r.from <= t.entry_time[0] && r.to >= t.exit_time[0]; }", timeout=ROOM)
-    page.get_by_role("button", name="Result").click()
+    if size == "phone":
+        page.select_option(".sort-choice select", "pnl")
+    else:
+        page.get_by_role("button", name="Result").click()
     expect(page.locator("th[aria-sort=ascending] .sort")).to_contain_text("Result")
     assert sideways(page) <= 0
     assert reader.wrong == []

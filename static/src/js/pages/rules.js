@@ -41,6 +41,7 @@ async function show() {
     builder.show(answer.problems ?? []);
     if (!answer.ok) {
       said.textContent = answer.message ?? say("unfinished");
+      if (answer.later) due = setTimeout(show, 4000);
       return;
     }
     preview.show(answer);
