@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from clusterx.accounts.models import User
+from clusterx.api.whole_numbers import whole_number
 from clusterx.errors import DomainError
 from strategies import library
 from strategies.contract import UnknownStrategy
@@ -26,6 +27,7 @@ from trading.models import Account, Deployment, Evaluation
 from trading.services import deployments as deployment_services
 from trading.services.accounts import create_account
 
+LAST_EVENT = 2**59  # the addresses of older news go by the numbers of events
 NEWEST = 8
 PAGE = 50
 
@@ -157,8 +159,8 @@ def orders(request: HttpRequest) -> HttpResponse:
 def activity(request: HttpRequest) -> HttpResponse:
     """What happened to the account, newest first."""
     account = _required(request)
-    before = request.GET.get("before", "")
-    told = selectors.activity(account, limit=PAGE, before=int(before) if before.isascii() and before.isdigit() else None)
+    before = whole_number(request.GET.get("before"), least=1, most=LAST_EVENT)
+    told = selectors.activity(account, limit=PAGE, before=before)
     context = {"account": account, "activity": told, "more": told[-1].id if len(told) == PAGE else None}
     return render(request, "trading/activity.html", context)
 

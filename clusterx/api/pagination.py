@@ -10,6 +10,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
+from clusterx.api.whole_numbers import whole_number
+
 LONGEST_CURSOR = 500
 
 
@@ -23,11 +25,12 @@ class NewestFirst(CursorPagination):
         asked = request.query_params.get("page_size")
         if asked is None:
             return self.page_size
-        if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:6]) <= self.max_page_size):
+        size = whole_number(asked, least=1, most=self.max_page_size)
+        if size is None:
             raise ValidationError(
                 {"page_size": [f"must be a whole number from 1 to {self.max_page_size}, was {asked[:20]!r}."]}
             )
-        return int(asked)
+        return size
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """Whoever makes cursors up is told so: their text is compared with a column, and may not even have its type."""

@@ -202,8 +202,43 @@ def test_equity_is_a_curve_oldest_first(person: Person, traded: Deployment) -> N
     assert points[-1][1] == "9996.850048"
     assert points == sorted(points)
     assert len(person.get(address, limit=1).json()["points"]) == 1
-    for limit in ("0", "5001", "-1", "many"):
-        assert person.get(address, limit=limit).status_code == 400
+    for limit in ("0", "5001", "-1", "many", "9" * 5000, "1" + "0" * 30):
+        answer = person.get(address, limit=limit)
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize("size", ["000001" + "9" * 5000, "000001999", "0", "201", "9" * 5000])
+def test_a_page_is_never_larger_than_allowed(person: Person, size: str) -> None:
+    answer = person.get("/orders/", page_size=size)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "page_size"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"parameters": {"": 1}}, "parameters"),
+        ({"parameters": {"fast": 10**15}}, "fast"),
+        ({"instrument": "\0"}, "instrument"),
+        ({"account": "\0"}, "account"),
+        ({"instrument": {"a": ["\0"]}}, "instrument"),
+        ({"strategy": "\0"}, "strategy"),
+        ({"timeframe": "\0"}, "timeframe"),
+    ],
+)
+def test_what_cannot_be_read_in_a_deployment_is_told_at_its_field(
+    market: Market, person: Person, change: dict, field: str
+) -> None:
+    body = {
+        "account": str(AccountFactory(owner=person.user).public_id),
+        "strategy": "sma-cross",
+        "instrument": market.instrument.ref,
+        "timeframe": "1m",
+    }
+    answer = person.post("/deployments/", body | change)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == field
 
 
 ADDRESSES: list[tuple[str, Callable[[Deployment], str]]] = [

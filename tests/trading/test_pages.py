@@ -122,6 +122,13 @@ def test_the_account_of_another_is_not_found(signed_in, person):
         assert signed_in.get(f"{address}?account={uuid.uuid4()}").status_code == 404
 
 
+@pytest.mark.parametrize("before", ["9" * 5000, "9" * 19, "-1", "many", "²", ""])
+def test_a_number_of_no_event_shows_the_newest_activity(signed_in, person, before):
+    DeploymentFactory(account__owner=person)
+    assert signed_in.get("/trade/activity/", {"before": before}).status_code == 200
+    assert signed_in.get("/trade/orders/", {"page": before}).status_code == 200
+
+
 def test_htmx_gets_the_lists_alone(signed_in, person):
     account = DeploymentFactory(account__owner=person).account
     page = signed_in.get(f"/trade/?account={account.public_id}&part=lists", HTTP_HX_REQUEST="true").content.decode()

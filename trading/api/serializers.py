@@ -98,14 +98,23 @@ class ActivityOutput(serializers.Serializer[Any]):
     instrument = serializers.CharField(allow_null=True)
 
 
+class ByReference(serializers.SlugRelatedField[Any]):
+    """A row by its reference; text that no column can hold is the reference of none."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if "\0" in str(data):
+            self.fail("does_not_exist", slug_name=self.slug_field, value=str(data).replace("\0", "\\0")[:80])
+        return super().to_internal_value(data)
+
+
 # -- deployments ------------------------------------------------------------------------------------------------
 
 
 class DeploymentInput(serializers.Serializer[Any]):
-    account = serializers.SlugRelatedField(slug_field="public_id", queryset=Account.objects.none())
+    account = ByReference(slug_field="public_id", queryset=Account.objects.none())
     strategy = serializers.CharField(max_length=60)
     parameters = serializers.DictField(required=False, default=dict)
-    instrument = serializers.SlugRelatedField(slug_field="ref", queryset=Instrument.objects.all())
+    instrument = ByReference(slug_field="ref", queryset=Instrument.objects.all())
     timeframe = serializers.CharField(max_length=3)
     allocation = serializers.DecimalField(max_digits=5, decimal_places=4, default=Decimal("0.2"))
 
@@ -115,6 +124,12 @@ class DeploymentInput(serializers.Serializer[Any]):
         if request is not None and request.user.is_authenticated:
             # Somebody else's account does not exist for this person.
             self.fields["account"].queryset = Account.objects.filter(owner=request.user)  # type: ignore[attr-defined]
+
+    def validate_parameters(self, given: dict[str, Any]) -> dict[str, Any]:
+        # The strategy names the parameter that it does not know; without a name there is no field to put it at.
+        if "" in given:
+            raise serializers.ValidationError("Every parameter has a name; one was empty.")
+        return given
 
 
 class StopInput(serializers.Serializer[Any]):

@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from clusterx.accounts.models import User
 from clusterx.api.pagination import NewestFirst
+from clusterx.api.whole_numbers import whole_number
 from clusterx.events.models import Event
 from trading import selectors
 from trading.activity import described
@@ -202,6 +203,7 @@ def _account(account: Account) -> dict[str, Any]:
 
 def _limit(request: Request, *, default: int, most: int) -> int:
     given = request.query_params.get("limit", str(default))
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= most:
-        raise ValidationError({"limit": [f"limit must be 1..{most}, was {given!r}"]})
-    return int(given)
+    limit = whole_number(given, least=1, most=most)
+    if limit is None:
+        raise ValidationError({"limit": [f"limit must be 1..{most}, was {given[:20]!r}"]})
+    return limit
