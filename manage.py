@@ -22,11 +22,11 @@ WITHOUT_SERVICES = {
 
 
 def needs_services(arguments: list[str]) -> bool:
-    """A backtest on a file reads no database."""
+    """A backtest or a search on a file reads no database."""
     if len(arguments) < 2 or arguments[1] in WITHOUT_SERVICES:
         return False
     on_file = any(argument == "--bars" or argument.startswith("--bars=") for argument in arguments[2:])
-    return not (arguments[1] == "backtest" and on_file)
+    return not (arguments[1] in {"backtest", "optimise", "walkforward"} and on_file)
 
 
 def main() -> None:
