@@ -23,18 +23,12 @@ class Row:
     watched: bool
 
     @property
-    def day_start(self) -> float | None:
-        """The price that the change is told against, so that a script can go on with newer prices."""
-        price, change = self.summary.price, self.summary.change
-        return None if price is None or change is None or change <= -1 else price / (1 + change)
-
-    @property
     def points(self) -> str:
         return polyline(self.summary.spark)
 
 
 def rows(chosen: Sequence[Instrument], *, user: User | None) -> list[Row]:
-    """Three queries however many there are; ``user`` is None for whoever is not signed in."""
+    """Four queries however many there are; ``user`` is None for whoever is not signed in."""
     watched = watched_by(user, chosen) if user else set()
     return [Row(summary, summary.instrument.pk in watched) for summary in summaries(chosen)]
 

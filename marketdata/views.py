@@ -70,9 +70,10 @@ def instrument(request: HttpRequest, ref: str) -> HttpResponse:
                 **{name: summary[name] for name in ("ref", "symbol", "base", "quote", "price_decimals", "has_ticks")},
                 "tick_size": float(one.tick_size),
                 "mode": one.venue.mode,
+                "connected": one.venue.is_enabled,
                 "venue": one.venue.code,
             },
-            "day_start": row.day_start,
+            "reference": row.summary.reference,
             "timeframes": timeframes,
             "timeframe": wanted if wanted in timeframes else timeframes[0],
             "account": request.GET.get("account", ""),
@@ -127,11 +128,10 @@ def watch(request: HttpRequest, ref: str) -> HttpResponse:
     except DomainError as refused:
         messages.error(request, refused.message)
         wanted = False
-    back = request.POST.get("next", "")
+    back = _local(request, request.POST.get("next", ""))
     if request.headers.get("HX-Request"):
         return render(request, "markets/_star.html", {"instrument": one, "watched": wanted, "next": back})
-    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return redirect(back if safe else reverse("markets:instrument", args=[one.ref]))
+    return redirect(back or reverse("markets:instrument", args=[one.ref]))
 
 
 def _watch(person: User, one: Instrument, wanted: bool) -> None:
@@ -144,6 +144,12 @@ def _watch(person: User, one: Instrument, wanted: bool) -> None:
             watchlists.change(watchlist_id=mine.pk, refs=[*refs, one.ref])
         elif not wanted and one.ref in refs:
             watchlists.change(watchlist_id=mine.pk, refs=[ref for ref in refs if ref != one.ref])
+
+
+def _local(request: HttpRequest, address: str) -> str:
+    """``address`` where it is a path of this site, else nothing: ``redirect`` takes any other word for the name of a view."""
+    here = url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return address if here and address.startswith("/") else ""
 
 
 def _instrument(ref: str) -> Instrument:

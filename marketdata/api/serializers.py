@@ -73,6 +73,8 @@ class InstrumentOutput(serializers.Serializer[Any]):
     has_ticks = serializers.BooleanField()
     price = serializers.FloatField(allow_null=True)
     change_24h = serializers.FloatField(allow_null=True)
+    change_since = serializers.ChoiceField(choices=["24h", "previous-session"])
+    reference = serializers.FloatField(allow_null=True)
     time = serializers.DateTimeField(allow_null=True)
     received_at = serializers.DateTimeField(allow_null=True)
     spark = serializers.ListField(child=serializers.FloatField())

@@ -338,13 +338,14 @@ def test_a_wrong_filter_is_named(query: dict[str, str], expected: str) -> None:
 def test_an_instrument_tells_its_price_change_and_sparkline() -> None:
     instrument = InstrumentFactory(base="BTC")
     rows = fill(instrument, 30, timeframe="1h", seconds=3600)
-    at = datetime.fromtimestamp(FIRST, UTC)
+    at = datetime.fromtimestamp(FIRST + 30 * 3600, UTC)
     LatestPrice.objects.create(instrument=instrument, price=150.0, time=at, received_at=at)
     one = Client().get(f"/api/v1/instruments/{instrument.ref}/").json()
-    closes = [row[4] for row in rows[-24:]]
-    assert one["spark"] == [*closes, 150.0]
+    assert one["spark"] == [*(row[4] for row in rows[-24:]), 150.0]
     assert one["price"] == 150.0
-    assert one["change_24h"] == pytest.approx(150 / closes[0] - 1)
+    assert one["reference"] == rows[5][4]  # closes at 06:00
+    assert one["change_24h"] == pytest.approx(150 / rows[5][4] - 1)
+    assert one["change_since"] == "24h"
     assert (one["tick_size"], one["lot_size"], one["price_decimals"]) == ("0.01", "0.00001", 2)
     assert datetime.fromisoformat(one["time"]) == at
     assert one == listed()["results"][0]

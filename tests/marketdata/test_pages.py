@@ -106,6 +106,16 @@ def test_watching_does_not_lead_away_to_another_site(client):
     assert response["Location"] == f"/markets/{one.ref}/"
 
 
+@pytest.mark.parametrize("back", ["null", "-1", "NaN", "🙂", "markets:list", "javascript:alert(1)", "//elsewhere.example/", ""])
+def test_watching_leads_back_to_paths_of_this_site_alone(client, back):
+    one = priced()
+    client.force_login(UserFactory())
+    response = client.post(f"/markets/{one.ref}/watch/", {"watched": "true", "next": back})
+    assert (response.status_code, response["Location"]) == (302, f"/markets/{one.ref}/")
+    response = client.post(f"/markets/{one.ref}/watch/", {"watched": "true", "next": "/markets/?q=btc"})
+    assert response["Location"] == "/markets/?q=btc"
+
+
 def test_a_second_watchlist_of_the_same_name_is_refused_and_the_name_is_kept(client):
     client.force_login(UserFactory())
     assert client.post("/markets/watchlists/", {"name": "Coins"}).status_code == 302

@@ -29,7 +29,7 @@ export class Legend {
       return element("span", {}, element("span", { class: "muted" }, `${say(name)} `), this.#cells[name]);
     };
     this.#cells.time = element("span", { class: "number muted legend-time" });
-    this.#cells.change = element("span", { class: "number" });
+    this.#cells.change = element("span", { class: "number", title: say("bar-change") });
     this.#cells.extra = element("span", { class: "legend-extra" });
     this.node.replaceChildren(this.#cells.time, ...["open", "high", "low", "close"].map(cell), this.#cells.change, cell("volume"), this.#cells.extra);
   }

@@ -9,6 +9,7 @@ import { ChartView } from "../chart/view.js";
 import { Depth } from "../depth.js";
 import { element, pageData } from "../elements.js";
 import { colour, percent, price, show } from "../numbers.js";
+import { followReferences } from "../references.js";
 import { onKey } from "../shortcuts.js";
 import { stream } from "../stream.js";
 import { Tape } from "../tape.js";
@@ -104,9 +105,9 @@ function showPrice(value, flash) {
   show(head, price(value, instrument.price_decimals), { value, flash });
   received = Date.now();
   document.title = `${price(value, instrument.price_decimals)} ${instrument.symbol} · ClusterX`;
-  if (data.day_start) {
-    show(change, percent(value / data.day_start - 1));
-    colour(change, value / data.day_start - 1);
+  if (data.reference) {
+    show(change, percent(value / data.reference - 1));
+    colour(change, value / data.reference - 1);
   }
 }
 setInterval(() => received && age && setTime(age, received), 1000);
@@ -114,6 +115,7 @@ setInterval(() => received && age && setTime(age, received), 1000);
 stream.subscribe(`quotes/${instrument.ref}`, ({ type, data: quote }) => {
   if (type !== "error" && quote?.price) showPrice(quote.price, type === "update");
 });
+if (instrument.connected) followReferences(`/api/v1/instruments/${instrument.ref}/`, ([one]) => (data.reference = one.reference));
 const depth = document.getElementById("depth"); // is not there where the venue publishes bars alone
 if (depth) {
   new Depth(depth, document.getElementById("spread"), instrument, stream);

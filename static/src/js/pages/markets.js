@@ -2,6 +2,7 @@
 
 import "../shell.js";
 import { colour, percent, price, show } from "../numbers.js";
+import { followReferences } from "../references.js";
 import { stream } from "../stream.js";
 import { setTime } from "../time.js";
 
@@ -9,14 +10,14 @@ const AT_MOST = 60; // quotes at once; a connection has 100 channels
 const watched = new Map(); // row → end of its subscription
 
 function follow(row) {
-  const { ref, decimals, dayStart } = row.dataset;
+  const { ref, decimals } = row.dataset;
   return stream.subscribe(`quotes/${ref}`, ({ type, data }) => {
     if (type === "error" || !data || data.price === null || data.price === undefined) return;
     show(row.querySelector("[data-price]"), price(data.price, Number(decimals)), { value: data.price, flash: type === "update" });
     const age = row.querySelector(".age-cell time");
     if (age) setTime(age, Date.now());
-    if (!dayStart) return;
-    const change = data.price / Number(dayStart) - 1;
+    if (!row.dataset.reference) return;
+    const change = data.price / Number(row.dataset.reference) - 1;
     for (const node of row.querySelectorAll("[data-change]")) {
       show(node, percent(change));
       colour(node, change);
@@ -43,6 +44,13 @@ function start() {
   }
   for (const row of document.querySelectorAll("tr[data-quoted]")) seen.observe(row);
 }
+
+// One page of the API holds every instrument of a small site; rows beyond it keep what they came with.
+followReferences("/api/v1/instruments/?page_size=200", (instruments) => {
+  for (const { ref, reference } of instruments) {
+    for (const row of document.querySelectorAll(`tr[data-ref="${CSS.escape(ref)}"]`)) if (reference) row.dataset.reference = reference;
+  }
+});
 
 document.body.addEventListener("htmx:afterSettle", start);
 start();
