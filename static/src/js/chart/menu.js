@@ -29,7 +29,7 @@ export class IndicatorMenu {
     });
     document.getElementById("add-indicator").addEventListener("click", () => this.#load());
     const search = document.getElementById("indicator-search");
-    search.addEventListener("input", () => this.#list(search.value));
+    search.addEventListener("input", () => this.#registry && this.#list(search.value));
     document.getElementById("indicator-form").addEventListener("submit", () => this.#apply());
     view.on("hover", (row) => {
       this.#hovered = row?.[0] ?? null;
@@ -70,7 +70,7 @@ export class IndicatorMenu {
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       const body = await response.json();
       this.#registry = body.indicators ?? body.results;
-      this.#list("");
+      this.#list(document.getElementById("indicator-search").value); // what was typed meanwhile holds
     } catch {
       const again = element("button", { class: "button", type: "button", onclick: () => this.#load() }, say("retry"));
       list.replaceChildren(element("p", {}, say("indicators-failed")), again);
