@@ -14,7 +14,7 @@ from clusterx.live.publish import publish
 from trading import selectors
 from trading.activity import described
 from trading.api import serializers
-from trading.models import Account
+from trading.models import Account, Evaluation
 from trading.services.journal import stream_of
 
 
@@ -32,6 +32,15 @@ def publish_news(account_id: int, event_id: int, changed: tuple[tuple[str, int],
         messages.append({"event": dict(serializers.ActivityOutput(described([event])[0]).data)})
     for message in messages:
         publish(account_channel(account), message, seq=event.pk, keep=False)
+
+
+def publish_look(account_id: int, evaluation_id: int) -> None:
+    """Send what a deployment thought of a bar. Most looks change nothing and are in no log: they carry no number."""
+    account = Account.objects.select_related("owner").get(pk=account_id)
+    look = Evaluation.objects.select_related("deployment").get(pk=evaluation_id)
+    with translation.override(account.owner.language or settings.LANGUAGE_CODE):
+        told = serializers.LookOutput(look).data
+    publish(account_channel(account), {"look": dict(told)}, keep=False, adds=True)
 
 
 def publish_equity(portfolio: selectors.Portfolio) -> None:

@@ -23,5 +23,9 @@ def publish_news(*, account_id: int, event_id: int, changed: tuple[tuple[str, in
     channels.publish_news(account_id, event_id, changed)
 
 
+def publish_look(*, account_id: int, evaluation_id: int, **_: Any) -> None:
+    channels.publish_look(account_id, evaluation_id)
+
+
 def publish_equity(*, portfolio: Any, **_: Any) -> None:
     channels.publish_equity(portfolio)

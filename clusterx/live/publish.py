@@ -44,12 +44,12 @@ def encode(channel: str, data: dict[str, Any], seq: int | None, kind: str = "upd
     return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY, default=str)
 
 
-def _packed(channel: str, data: dict[str, Any], seq: int | None) -> bytes:
+def _packed(channel: str, data: dict[str, Any], seq: int | None, adds: bool) -> bytes:
     """The message behind a flag that says how web processes treat it when a client is slower than the news.
 
     ``!`` has a number and is never dropped; ``+`` adds to the one before; ``~`` is replaced by a newer one.
     """
-    flag = b"!" if seq is not None else b"+" if channel.startswith("trades/") else b"~"
+    flag = b"!" if seq is not None else b"+" if adds or channel.startswith("trades/") else b"~"
     return flag + encode(channel, data, seq)
 
 
@@ -82,11 +82,14 @@ def _redis() -> redis.Redis:
     return _client
 
 
-def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True) -> None:
-    """Send one message; with ``keep`` it is also what a new subscriber gets first."""
+def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep: bool = True, adds: bool = False) -> None:
+    """Send one message; with ``keep`` it is also what a new subscriber gets first.
+
+    One without a number is replaced by the channel's next one if it has not been sent yet, unless it ``adds`` to what was said.
+    """
     try:
         pipeline = _redis().pipeline(transaction=False)
-        _add(pipeline, channel, data, seq, keep)
+        _add(pipeline, channel, data, seq, keep, adds)
         pipeline.execute()
     except redis.RedisError as error:
         _state.failed(error)
@@ -94,13 +97,13 @@ def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep:
         _state.succeeded()
 
 
-def _add(pipeline: Any, channel: str, data: dict[str, Any], seq: int | None, keep: bool) -> None:
+def _add(pipeline: Any, channel: str, data: dict[str, Any], seq: int | None, keep: bool, adds: bool = False) -> None:
     if keep:
         # One field for each sort of message, so that a closed bar and the forming one stand side by side.
         sort = next(iter(data), "")
         pipeline.hset(kept_key(channel), sort, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
         pipeline.expire(kept_key(channel), KEPT_FOR)
-    pipeline.publish(topic(channel), _packed(channel, data, seq))
+    pipeline.publish(topic(channel), _packed(channel, data, seq, adds))
 
 
 def kept(channel: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from clusterx.events.models import Event
 from clusterx.live import registry
 from clusterx.live.publish import topic
 from tests.factories import AccountFactory, UserFactory
-from tests.trading.conftest import RISING, Market, deployed
+from tests.trading.conftest import FALLING, RISING, Market, deployed
 from trading.channels import account_channel
 from trading.models import Account
 from trading.services.deployments import stop
@@ -36,7 +37,8 @@ class Listener:
         while message := self.pubsub.get_message(timeout=0.3):
             flag, text = message["data"][:1], message["data"][1:]
             # News has a number and is never dropped; a newer equity replaces one that was not sent yet.
-            assert flag == (b"~" if b'"equity":{' in text else b"!")
+            # A look adds to what was said: the equity after it must not replace it.
+            assert flag == (b"~" if b'"equity":{' in text else b"+" if b'"look":{' in text else b"!")
             messages.append(orjson.loads(text))
         return messages
 
@@ -79,6 +81,28 @@ def test_a_fill_is_told_after_commit_with_every_row_it_changed(
     assert (position["position"]["quantity"], event["event"]["type"]) == ("19.2", "order.filled")
     assert equity["equity"]["cash"] == "8000.050048"
     assert len(equity["equity"]["positions"]) == 1
+
+
+def test_each_look_is_told_in_the_owner_s_language_also_when_it_changes_nothing(
+    market: Market,
+    account: Account,
+    listener: Listener,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    market.close(*FALLING)
+    deployment = deployed(account, market)
+    account.owner.language = "fr"
+    account.owner.save()
+    bar = market.close(99.0)
+    with django_capture_on_commit_callbacks(execute=True):
+        market.evaluate(deployment, bar)
+        market.evaluate(deployment, bar)  # finds it looked at
+    (message,) = listener.heard()
+    assert "seq" not in message
+    look = message["d"]["look"]
+    assert (look["deployment"], look["outcome"], look["target"]) == (str(deployment.public_id), "hold", 0.0)
+    assert look["text"] == "sans changement"
+    assert datetime.fromisoformat(look["bar_time"]) == bar
 
 
 def test_commands_are_told(

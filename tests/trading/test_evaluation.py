@@ -117,6 +117,24 @@ def test_missed_bars_are_recorded_and_only_the_newest_is_acted_upon(market: Mark
     assert skipped.payload["bars"] == 2
 
 
+def test_nobody_is_warned_of_bars_that_passed_before_a_deployment_began(market: Market) -> None:
+    """A first start: bars come one after the other while history is being fetched."""
+    deployment = deployed(AccountFactory(), market)
+    too_early = market.close(100.0)
+    market.evaluate(deployment, too_early)  # no history yet
+    market.close(101.0, 102.0, 103.0)
+    late = market.now - MINUTE
+    market.close(104.0)
+    market.evaluate(deployment, late)
+    market.close(105.0)
+    market.evaluate(deployment, market.close(106.0))
+    assert outcomes(deployment) == [Outcome.WARMING_UP, *[Outcome.SKIPPED] * 5, Outcome.ORDERED]
+    assert not Event.objects.filter(type="bars.skipped").exists()
+    market.close(107.0)
+    market.evaluate(deployment, market.close(108.0))
+    assert Event.objects.get(type="bars.skipped").payload["bars"] == 1
+
+
 def test_a_bar_that_is_delivered_after_a_newer_one_is_not_acted_upon(market: Market) -> None:
     market.close(*RISING)
     deployment = deployed(AccountFactory(), market)

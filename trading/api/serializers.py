@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,7 +13,7 @@ from rest_framework import serializers
 from clusterx.api.fields import ChoiceField
 from marketdata.models import Instrument
 from trading import events
-from trading.models import Account, Deployment
+from trading.models import Account, Deployment, Evaluation
 from trading.services.accounts import CURRENCIES
 
 
@@ -142,6 +143,21 @@ class EvaluationOutput(serializers.Serializer[Any]):
     outcome = serializers.CharField(source="last_outcome")
     reason = serializers.CharField(source="last_reason")
     target = serializers.FloatField(source="last_target", allow_null=True)
+
+
+class LookOutput(serializers.Serializer[Any]):
+    """From an ``Evaluation``: what the account's stream says of it. ``text`` is its outcome, as pages write it."""
+
+    deployment = serializers.UUIDField(source="deployment.public_id")
+    bar_time = serializers.DateTimeField()
+    evaluated_at = serializers.DateTimeField()
+    outcome = serializers.CharField()
+    reason = serializers.CharField()
+    target = serializers.FloatField(allow_null=True)
+    text = serializers.SerializerMethodField()
+
+    def get_text(self, look: Evaluation) -> str:
+        return render_to_string("trading/_outcome.html", {"outcome": look.outcome}).strip()
 
 
 class DeploymentOutput(serializers.Serializer[Any]):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Max
 
 from marketdata.timeframes import Timeframe
-from trading import events, selectors
+from trading import events, selectors, signals
 from trading.models import Account, Deployment, Evaluation
 from trading.services.answers import Answer, ask
 from trading.services.journal import record
@@ -22,6 +23,7 @@ from trading.services.orders import cancel_waiting
 from trading.services.targets import pursue
 
 Outcome = Evaluation.Outcome
+NOT_BEGUN = (Outcome.SKIPPED, Outcome.WARMING_UP)
 
 
 def evaluate(*, deployment_id: int, bar_time: datetime, at: datetime) -> Evaluation | None:
@@ -45,6 +47,13 @@ def decide(*, deployment_id: int, bar_time: datetime, answer: Answer, at: dateti
     deployment = _lock(deployment_id)
     if not _awaits(deployment, bar_time):
         return None
+    evaluation = _act(deployment, bar_time=bar_time, answer=answer, at=at)
+    news = {"account_id": deployment.account_id, "evaluation_id": evaluation.pk}
+    transaction.on_commit(partial(signals.bar_looked_at.send_robust, sender=Evaluation, **news), robust=True)
+    return evaluation
+
+
+def _act(deployment: Deployment, *, bar_time: datetime, answer: Answer, at: datetime) -> Evaluation:
     _record_passed(deployment, before=bar_time, at=at)
     evaluation = Evaluation(
         deployment=deployment,
@@ -113,6 +122,7 @@ def _record_passed(deployment: Deployment, *, before: datetime, at: datetime) ->
     if not passed:
         return 0
     correlation_id = uuid.uuid4()
+    begun = Evaluation.objects.filter(deployment=deployment, bar_time__lt=before).exclude(outcome__in=NOT_BEGUN).exists()
     Evaluation.objects.bulk_create(
         [
             Evaluation(
@@ -128,6 +138,8 @@ def _record_passed(deployment: Deployment, *, before: datetime, at: datetime) ->
         ],
         batch_size=1000,
     )
+    if not begun:  # the first bars come while history is being fetched: it has not begun, and nobody need be warned
+        return len(passed)
     record(
         account=deployment.account,
         type=events.BARS_SKIPPED,

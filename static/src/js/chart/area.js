@@ -16,7 +16,7 @@ export class AreaChart {
       autoSize: true,
       ...chartColours(),
       localization: { ...localization, priceFormatter: (value) => money(value) },
-      timeScale: { ...timeScale, borderColor: colourOf("--border"), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.01 },
+      timeScale: { ...timeScale, secondsVisible: true, borderColor: colourOf("--border"), fixLeftEdge: true, fixRightEdge: true, minBarSpacing: 0.01 },
       handleScroll: { vertTouchDrag: false },
     });
     this.series = this.chart.addSeries(AreaSeries, { ...colours(), lineWidth: 2, priceLineVisible: false });

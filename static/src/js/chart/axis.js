@@ -1,6 +1,6 @@
 // What the time axis and the crosshair write, in the person's time zone. Daily bars are dated in UTC.
 
-import { clockTime, moment, month, shortDate, utcDate, year } from "../time.js";
+import { clockTime, exactTime, moment, month, shortDate, utcDate, year } from "../time.js";
 
 /** Options for a chart whose bars are `timeframe` long. */
 export function axis(timeframe) {
@@ -11,7 +11,7 @@ export function axis(timeframe) {
       timeVisible: !daily,
       secondsVisible: false,
       // kinds of tick: 0 year, 1 month, 2 day, 3 time, 4 time with seconds
-      tickMarkFormatter: (seconds, kind) => [year, month, shortDate, clockTime, clockTime][kind](seconds),
+      tickMarkFormatter: (seconds, kind) => [year, month, shortDate, clockTime, (at) => exactTime(at * 1000)][kind](seconds),
     },
   };
 }

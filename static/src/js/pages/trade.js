@@ -49,16 +49,32 @@ function showAccount(account) {
   for (const position of account.positions ?? []) showPosition(position);
 }
 
+/** What the deployment that this page is about holds. */
+function showHolding(position, cost) {
+  if (position.deployment !== data.deployment) return;
+  figure("holding", position.unrealised_pnl, { signed: true, share: cost ? position.unrealised_pnl / cost : null });
+}
+
 function showPosition(position) {
+  const cost = Math.abs(position.average_price * position.quantity);
+  showHolding(position, cost);
   const row = document.querySelector(`[data-position="${position.deployment}"]`);
   if (!row) return;
   const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
-  const cost = Math.abs(position.average_price * position.quantity);
   show(cell("price"), price(position.price, Number(row.dataset.decimals)), { value: Number(position.price), flash: true });
   show(cell("value"), money(position.value, currency));
   show(cell("pnl"), signedMoney(position.unrealised_pnl, currency), { value: Number(position.unrealised_pnl) });
   colour(cell("pnl"), position.unrealised_pnl);
   show(cell("share"), percent(cost ? position.unrealised_pnl / cost : null));
+}
+
+// -- bars that were looked at -------------------------------------------------------------------------------------------------
+function showLook(look) {
+  if (look.deployment === data.deployment) refresh(); // its page lists what it thought
+  const cell = document.querySelector(`[data-look="${look.deployment}"]`);
+  if (!cell) return;
+  const told = element("span", { title: look.reason }, timeElement(look.evaluated_at), element("span", { class: "sub" }, look.text));
+  cell.replaceChildren(told);
 }
 
 // -- what happened ----------------------------------------------------------------------------------------------------------
@@ -89,5 +105,6 @@ stream.subscribe(`account/${data.account}`, ({ type, data: news }) => {
   }
   if (news.equity) showAccount(news.equity);
   if (news.event) tell(news.event);
+  if (news.look) showLook(news.look);
   if (news.order || news.fill || news.position || news.deployment) refresh();
 });
