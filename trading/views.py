@@ -116,7 +116,7 @@ def deployment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     }
     if _wants(request, "lists"):
         return render(request, "trading/_deployment.html", context)
-    context["page_data"] = _page_data(one.account, portfolio)
+    context["page_data"] = _page_data(one.account, portfolio) | {"deployment": str(one.public_id)}
     return render(request, "trading/deployment.html", context)
 
 
