@@ -12,6 +12,8 @@ from babel.messages.pofile import read_po
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+from clusterx import wording
+
 APPS = ("clusterx", "marketdata", "strategies", "trading", "social", "marketplace")
 KEYWORDS = {
     "_": None,
@@ -34,7 +36,7 @@ def catalogues() -> Iterator[tuple[Path, Catalog]]:
 
 
 def messages() -> Catalog:
-    """Every message that a template or a module of ours asks to be translated."""
+    """Every message that a template or a module of ours asks to be translated, and what pure code declares."""
     found = Catalog(charset="utf-8")
     for path in _sources():
         source = path.read_text()
@@ -43,6 +45,8 @@ def messages() -> Catalog:
             source = "\n".join(line.strip() for line in templatize(source, origin=str(path)).splitlines())
         for _line, message, _comments, context in extract("python", BytesIO(source.encode()), keywords=KEYWORDS):
             found.add(message, context=context)
+    for declared_context, text in wording.declared():
+        found.add(text, context=declared_context)
     return found
 
 

@@ -6,9 +6,12 @@ class MarketDataConfig(AppConfig):
     verbose_name = "Market data"
 
     def ready(self) -> None:
+        from clusterx.wording import declare
         from marketdata import channels, live_indicators, receivers
+        from marketdata.services.markets import venue_names
         from marketdata.signals import bar_closed
 
+        declare("venue", venue_names)
         channels.register()
         live_indicators.register()
         bar_closed.connect(receivers.queue_detection, dispatch_uid="marketdata.queue_detection")

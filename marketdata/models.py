@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from clusterx.db.fields import HypertableTimeField
 from marketdata.timeframes import TIMEFRAMES
@@ -199,7 +200,7 @@ class Gap(models.Model):
 
     class Status(models.TextChoices):
         OPEN = "open", _("Open")
-        FILLED = "filled", _("Filled")
+        FILLED = "filled", pgettext_lazy("gap", "Filled")
         EMPTY = "empty", _("The venue has none")
 
     instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="gaps")

@@ -10,10 +10,12 @@ class StrategiesConfig(AppConfig):
         from celery.signals import celeryd_after_setup
 
         from clusterx.live import registry
-        from strategies import channels, receivers, signals
+        from clusterx.wording import declare
+        from strategies import channels, receivers, signals, wording
 
         signals.version_saved.connect(receivers.queue_inspection, dispatch_uid="strategies.queue_inspection")
         signals.run_queued.connect(receivers.queue_run, dispatch_uid="strategies.queue_run")
         signals.run_changed.connect(receivers.publish_run, dispatch_uid="strategies.publish_run")
         celeryd_after_setup.connect(receivers.prepare_worker, dispatch_uid="strategies.prepare_worker")
+        declare(wording.CONTEXT, wording.texts)
         registry.register("runs", snapshot=channels.snapshot, authorise=channels.authorise)

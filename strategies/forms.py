@@ -13,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from marketdata.models import Instrument
 from marketdata.overview import timeframes_for
 from marketdata.timeframes import TIMEFRAMES
+from strategies import wording
 from strategies.contract import InvalidParameter, Parameter
+from strategies.wording import said
 
 PARAMETER_PREFIX: Final = "p-"
 INSTRUMENT_PREFIX: Final = "instrument"
@@ -118,7 +120,7 @@ class RunForm(forms.Form):
         head, _dot, rest = field.partition(".")
         if head == "parameters" or PARAMETER_PREFIX + field in self.fields:
             parameter = rest or field
-            labels = {one.name: one.label for one in self.parameters}
+            labels = {one.name: said(one.label) for one in self.parameters}
             if facts.get("below") in labels:
                 message = gettext("It must be less than “%(other)s”.") % {"other": labels[facts["below"]]}
             place: str | None = PARAMETER_PREFIX + parameter
@@ -158,10 +160,10 @@ class RunForm(forms.Form):
 
 def parameter_field(parameter: Parameter) -> forms.Field:
     """The form field of a declared parameter."""
-    common: dict[str, Any] = {"label": parameter.label, "initial": parameter.default, "help_text": hint(parameter)}
+    common: dict[str, Any] = {"label": said(parameter.label), "initial": parameter.default, "help_text": hint(parameter)}
     match parameter.kind:
         case "choice":
-            return forms.ChoiceField(choices=parameter.choices, **common)
+            return forms.ChoiceField(choices=wording.choices(parameter.choices), **common)
         case "int":
             low, high = (None if limit is None else int(limit) for limit in (parameter.minimum, parameter.maximum))
             return forms.IntegerField(min_value=low, max_value=high, **common)
@@ -174,8 +176,8 @@ def parameter_field(parameter: Parameter) -> forms.Field:
 def hint(parameter: Parameter) -> str:
     """What it means, and its range."""
     if parameter.minimum is None or parameter.maximum is None:
-        return parameter.help
-    return f"{parameter.help} {parameter.minimum:g}–{parameter.maximum:g}".strip()
+        return said(parameter.help)
+    return f"{said(parameter.help)} {parameter.minimum:g}–{parameter.maximum:g}".strip()
 
 
 def _midnight(day: date) -> datetime:

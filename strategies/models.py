@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Instrument
 from strategies.library import CATALOGUE
+from strategies.wording import said
 
 
 class UserStrategy(models.Model):
@@ -211,7 +212,7 @@ class Run(models.Model):
         """The strategy's name for people."""
         if self.version is not None:
             return str(self.version)
-        return CATALOGUE[self.library].label if self.library in CATALOGUE else self.library
+        return said(CATALOGUE[self.library].label) if self.library in CATALOGUE else self.library
 
     @property
     def values(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from clusterx.events.models import Event
 from clusterx.templatetags import figures
 from marketdata.models import Instrument
 from strategies.library import LIBRARY
+from strategies.wording import said
 from trading import events
 
 
@@ -63,7 +64,7 @@ def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, An
     """
     words = dict(facts)
     if name := facts.get("strategy"):
-        words["strategy"] = LIBRARY[name].label if name in LIBRARY else name
+        words["strategy"] = said(LIBRARY[name].label) if name in LIBRARY else name
     currency = facts.get("currency", "")
     for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance"}:
         words[name] = _number(name, Decimal(facts[name]), currency, instrument)

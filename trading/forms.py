@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Instrument
 from marketdata.timeframes import TIMEFRAMES
-from strategies import contract, library
+from strategies import contract, library, wording
+from strategies.wording import said
 from trading import selectors
 from trading.models import Account
 from trading.services.accounts import CURRENCIES, MAXIMUM_BALANCE, MINIMUM_BALANCE
@@ -76,7 +77,7 @@ class DeploymentForm(forms.Form):
 
     def _told(self, error: contract.InvalidParameter) -> str:
         """The contract is pure and knows no languages; ranges are the fields' own, rules between parameters are told here."""
-        labels = {parameter.name: parameter.label for parameter in self.strategy.parameters}
+        labels = {parameter.name: said(parameter.label) for parameter in self.strategy.parameters}
         if error.facts.get("below") in labels:
             return gettext("It must be less than “%(other)s”.") % {"other": labels[error.facts["below"]]}
         return error.message
@@ -100,13 +101,13 @@ class DeploymentForm(forms.Form):
 
 def _field(parameter: contract.Parameter) -> forms.Field:
     common: dict[str, Any] = {
-        "label": parameter.label,
+        "label": said(parameter.label),
         "initial": parameter.default,
-        "help_text": parameter.help,
+        "help_text": said(parameter.help),
     }
     match parameter.kind:
         case "choice":
-            return forms.ChoiceField(choices=parameter.choices, **common)
+            return forms.ChoiceField(choices=wording.choices(parameter.choices), **common)
         case "int":
             return forms.IntegerField(min_value=_whole(parameter.minimum), max_value=_whole(parameter.maximum), **common)
         case "float":

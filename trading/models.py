@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from marketdata.models import Instrument
 from strategies.contract import Value, read
 from strategies.library import LIBRARY, get
+from strategies.wording import said
 
 MONEY: Final[dict[str, Any]] = {"max_digits": 28, "decimal_places": 10}
 QUANTITY: Final[dict[str, Any]] = {"max_digits": 28, "decimal_places": 12}
@@ -114,7 +115,7 @@ class Deployment(models.Model):
     @property
     def strategy_label(self) -> str:
         """The strategy's name for people; a strategy that left the library keeps its own name."""
-        return LIBRARY[self.strategy].label if self.strategy in LIBRARY else self.strategy
+        return said(LIBRARY[self.strategy].label) if self.strategy in LIBRARY else self.strategy
 
     @property
     def parameter_values(self) -> Mapping[str, Value]:

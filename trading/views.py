@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from clusterx.accounts.models import User
 from clusterx.api.whole_numbers import whole_number
 from clusterx.errors import DomainError
-from strategies import library
+from strategies import library, wording
 from strategies.contract import UnknownStrategy
 from trading import selectors
 from trading.forms import PARAMETER_PREFIX, AccountForm, DeploymentForm
@@ -239,7 +239,7 @@ def _deployment_form(request: HttpRequest, account: Account, strategy: str) -> D
 
 def _named_parameters(one: Deployment) -> list[tuple[str, Any]]:
     try:
-        labels = {parameter.name: parameter.label for parameter in library.get(one.strategy).parameters}
+        labels = {parameter.name: wording.said(parameter.label) for parameter in library.get(one.strategy).parameters}
         return [(labels.get(name, name), value) for name, value in one.parameter_values.items()]
     except DomainError:  # the library moved on; what was stored is still worth reading
         return list(one.parameters.get("values", {}).items())

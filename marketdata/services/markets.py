@@ -43,6 +43,7 @@ PAIRS = {
     "BNB-USDT": ("0.01", "0.001", "BNB"),
     "LTC-USDT": ("0.01", "0.001", "Litecoin"),
 }
+SAMPLE = "Sample stocks"
 VENUES = (
     VenueSetUp("recorded", "Binance, recorded", Venue.Mode.RECORDED, "binance", 1.0, ("BTC-USDT",)),
     VenueSetUp(
@@ -66,6 +67,11 @@ class VenueSwitched:
 
 
 log.register_payload("venue.switched")(VenueSwitched)
+
+
+def venue_names() -> list[str]:
+    """What the venues that ship with the platform are called, for translators."""
+    return [*(plan.name for plan in VENUES), SAMPLE]
 
 
 def feed_venues(feed: str) -> set[str]:
@@ -111,7 +117,7 @@ def set_up_samples() -> int:
     Loaded once: stocks that are there already are left alone.
     """
     venue, _ = Venue.objects.get_or_create(
-        code="sample", defaults={"name": "Sample stocks", "mode": Venue.Mode.SAMPLE, "is_enabled": False}
+        code="sample", defaults={"name": SAMPLE, "mode": Venue.Mode.SAMPLE, "is_enabled": False}
     )
     loaded = 0
     known = set(venue.instruments.values_list("symbol", flat=True))

@@ -29,6 +29,7 @@ from strategies.models import Inspection, Run, Version
 from strategies.services.runs import RunRequest, request_run
 from strategies.services.subjects import FromDeclaration, Subject
 from strategies.views.people import my_run, my_version, person
+from strategies.wording import said
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Chosen:
 def chosen_library(declared: Declared) -> Chosen:
     legs = declared.legs if isinstance(declared, PortfolioStrategy) else 1
     return Chosen(
-        declared.label, declared.summary, declared.parameters, legs, reverse("strategies:detail", args=[declared.name]),
-        strategy=declared.name,
+        said(declared.label), said(declared.summary), declared.parameters, legs,
+        reverse("strategies:detail", args=[declared.name]), strategy=declared.name,
     )  # fmt: skip
 
 

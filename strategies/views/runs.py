@@ -18,12 +18,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clusterx.errors import DomainError
-from strategies import library, selectors
+from strategies import library, selectors, wording
 from strategies.models import Run
 from strategies.services import runs as services
 from strategies.views import report, tables
 from strategies.views.people import my_run, person, wants
 from strategies.views.words import FAILURES
+from strategies.wording import said
 
 PAGE: Final = 30
 COMPARED: Final = 6
@@ -257,7 +258,8 @@ def named_parameters(one: Run) -> list[tuple[str, str]]:
     choices: dict[str, dict[str, str]] = {}
     if one.library in library.CATALOGUE:
         for parameter in library.CATALOGUE[one.library].parameters:
-            labels[parameter.name], choices[parameter.name] = parameter.label, dict(parameter.choices)
+            labels[parameter.name] = said(parameter.label)
+            choices[parameter.name] = dict(wording.choices(parameter.choices))
     return [
         (
             labels.get(name, name),

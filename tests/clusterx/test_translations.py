@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils.translation import override
 
+from clusterx import wording
 from clusterx.translations import catalogues, messages
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "locale" / "fr" / "LC_MESSAGES" / "django.po"
@@ -47,3 +48,22 @@ def test_a_french_browser_gets_french_pages():
     assert 'lang="fr"' in page
     assert "Marchés" in page
     assert "Markets" not in page
+
+
+@pytest.mark.django_db
+def test_what_strategies_and_venues_declare_is_said_in_french():
+    """They are pure and name no language; pages say it (``clusterx.wording``)."""
+    call_command("compile_translations")
+    declared = dict.fromkeys(wording.declared())
+    assert {context for context, _ in declared} == {"strategy", "venue"}
+    assert ("strategy", "Fast average") in declared
+    with override("fr"):
+        assert wording.said("Fast average", "strategy") == "Moyenne rapide"
+        assert wording.said("Sample stocks", "venue") == "Actions d’exemple"
+        assert wording.said("", "strategy") == ""  # gettext's answer to nothing is its header
+        assert wording.said("what somebody called it", "strategy") == "what somebody called it"
+    with override("en"):
+        page = Client().get("/strategies/", HTTP_ACCEPT_LANGUAGE="fr").content.decode()
+    assert "Croisement de moyennes mobiles" in page
+    assert "Moyenne rapide" in page
+    assert "SMA cross" not in page

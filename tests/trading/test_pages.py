@@ -173,7 +173,7 @@ def test_what_is_refused_is_told_in_the_person_s_language(french, person):
         form = {"instrument": one.ref, "timeframe": "5m", "allocation": "20"}
         form |= {"p-fast": "50", "p-slow": "20", "p-direction": "long"}
         response = french.post("/trade/deploy/?strategy=sma-cross", form)
-        assert response.context["form"]["p-fast"].errors == ["Doit être inférieur à «\u202fSlow average\u202f»."]
+        assert response.context["form"]["p-fast"].errors == ["Doit être inférieur à «\u202fMoyenne lente\u202f»."]
 
 
 def test_a_position_in_the_way_is_told_in_the_person_s_language(french, person):

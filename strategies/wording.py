@@ -1,0 +1,29 @@
+"""What the library's strategies say about themselves, in the language of the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clusterx import wording
+
+CONTEXT = "strategy"
+
+
+def texts() -> Iterator[str]:
+    """Names, summaries, and the labels, helps and choices of parameters."""
+    from strategies.library import CATALOGUE
+
+    for strategy in CATALOGUE.values():
+        yield from (strategy.label, strategy.summary)
+        for parameter in strategy.parameters:
+            yield from (parameter.label, parameter.help)
+            yield from (label for _value, label in parameter.choices)
+
+
+def said(text: str) -> str:
+    return wording.said(text, CONTEXT)
+
+
+def choices(offered: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """What a parameter offers, with each label said."""
+    return [(value, said(label)) for value, label in offered]
