@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,8 @@ from trading.models import Account
 from trading.services.accounts import CURRENCIES, MAXIMUM_BALANCE, MINIMUM_BALANCE
 
 PARAMETER_PREFIX = "p-"
+SHORT = f"{PARAMETER_PREFIX}direction"
+LONG_SHORT = "long-short"
 
 
 class AccountForm(forms.Form):
@@ -54,8 +57,23 @@ class DeploymentForm(forms.Form):
         self.strategy = library.get(strategy)
         instruments = selectors.deployable_instruments(account)
         self.fields["instrument"].queryset = instruments  # type: ignore[attr-defined]
+        if self.initial.get("instrument"):  # chosen already: there is no nothing to go back to
+            self.fields["instrument"].empty_label = None  # type: ignore[attr-defined]
+        self.instruments = list(instruments)
+        offered = {name for one in self.instruments for name in selectors.timeframes_for(one)} or TIMEFRAMES
+        self.fields["timeframe"].choices = [(name, name) for name in TIMEFRAMES if name in offered]  # type: ignore[attr-defined]
         for parameter in self.strategy.parameters:
             self.fields[PARAMETER_PREFIX + parameter.name] = _field(parameter)
+        if SHORT in self.fields and not any(map(selectors.short_allowed, self.instruments)):
+            field = self.fields[SHORT]
+            field.choices = [one for one in field.choices if one[0] != LONG_SHORT]  # type: ignore[attr-defined]
+
+    def fits(self) -> dict[str, dict[str, Any]]:
+        """What each instrument has, by its reference: for the script that offers no more than that."""
+        return {
+            one.ref: {"timeframes": selectors.timeframes_for(one), "short": selectors.short_allowed(one)}
+            for one in self.instruments
+        }
 
     @property
     def parameter_fields(self) -> list[forms.BoundField]:
@@ -68,12 +86,29 @@ class DeploymentForm(forms.Form):
         if instrument and timeframe and timeframe not in selectors.timeframes_for(instrument):
             offered = ", ".join(selectors.timeframes_for(instrument))
             self.add_error("timeframe", _("This instrument has %(offered)s.") % {"offered": offered})
-        if not self.errors:
-            try:
-                contract.validate(self.strategy, self.values)
-            except contract.InvalidParameter as error:
-                self.add_error(PARAMETER_PREFIX + error.facts["field"], self._told(error))
+        if instrument and cleaned.get(SHORT) == LONG_SHORT and not selectors.short_allowed(instrument):
+            self.add_error(SHORT, _("This instrument cannot be sold short."))
+        self._check_parameters()
         return cleaned
+
+    def _check_parameters(self) -> None:
+        """Ranges and the rules between parameters, in one round: a rule is looked at also where a range is not kept."""
+        values: dict[str, contract.Value] = {}
+        for parameter in self.strategy.parameters:
+            name = PARAMETER_PREFIX + parameter.name
+            value = self.cleaned_data.get(name)
+            if value is None:
+                value = _typed(parameter, self.data.get(name, ""))
+            if value is None:
+                return
+            values[parameter.name] = value
+        try:
+            if any(name.startswith(PARAMETER_PREFIX) for name in self.errors):
+                self.strategy.check(contract.Parameters(values))
+            else:
+                contract.validate(self.strategy, values)
+        except contract.InvalidParameter as error:
+            self.add_error(PARAMETER_PREFIX + error.facts["field"], self._told(error))
 
     def _told(self, error: contract.InvalidParameter) -> str:
         """The contract is pure and knows no languages; ranges are the fields' own, rules between parameters are told here."""
@@ -114,6 +149,17 @@ def _field(parameter: contract.Parameter) -> forms.Field:
             return forms.FloatField(
                 min_value=parameter.minimum, max_value=parameter.maximum, step_size=parameter.step, **common
             )
+
+
+def _typed(parameter: contract.Parameter, text: str) -> contract.Value | None:
+    """What was typed into a field that did not take it; None where it is no number."""
+    if parameter.kind == "choice":
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _whole(limit: float | None) -> int | None:

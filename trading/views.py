@@ -29,6 +29,7 @@ from trading.services.accounts import create_account
 
 LAST_EVENT = 2**59  # the addresses of older news go by the numbers of events
 NEWEST = 8
+USUAL_TIMEFRAME = "5m"
 PAGE = 50
 
 
@@ -93,6 +94,7 @@ def deploy(request: HttpRequest) -> HttpResponse:
         "accounts": accounts,
         "strategy": form.strategy,
         "strategies": library.LIBRARY.values(),
+        "page_data": {"instruments": form.fits()},
     }
     return render(request, "trading/deploy.html", context, status=400 if form.errors else 200)
 
@@ -227,13 +229,15 @@ def _page_data(account: Account, portfolio: selectors.Portfolio) -> dict[str, An
 def _deployment_form(request: HttpRequest, account: Account, strategy: str) -> DeploymentForm:
     if request.method == "POST":
         return DeploymentForm(request.POST, account=account, strategy=strategy)
-    initial: dict[str, Any] = {"timeframe": request.GET.get("timeframe", "5m")}
-    initial |= {name: value for name, value in request.GET.items() if name.startswith(PARAMETER_PREFIX)}
-    if ref := request.GET.get("instrument"):
-        initial["instrument"] = ref
-        chosen = selectors.deployable_instruments(account).filter(ref=ref).first()
-        if chosen and "timeframe" not in request.GET:
-            initial["timeframe"] = selectors.timeframes_for(chosen)[0]
+    initial: dict[str, Any] = {name: value for name, value in request.GET.items() if name.startswith(PARAMETER_PREFIX)}
+    ref = request.GET.get("instrument")
+    found = selectors.deployable_instruments(account)
+    # Nobody is given another instrument than they asked for: what cannot be traded here is left to be chosen.
+    chosen = found.filter(ref=ref).first() if ref else found.first()
+    if chosen:
+        offered = selectors.timeframes_for(chosen)
+        wanted = request.GET.get("timeframe", "" if ref else USUAL_TIMEFRAME)
+        initial |= {"instrument": chosen.ref, "timeframe": wanted if wanted in offered else offered[0]}
     return DeploymentForm(account=account, strategy=strategy, initial=initial)
 
 

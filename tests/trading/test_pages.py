@@ -85,6 +85,53 @@ def test_parameters_that_do_not_fit_are_told_at_their_field(signed_in, person):
     assert not Deployment.objects.exists()
 
 
+def test_every_error_of_a_deployment_is_told_at_once(signed_in, person):
+    """Ranges, the rule between parameters, and what the instrument has not."""
+    AccountFactory(owner=person)
+    one = InstrumentFactory(base_timeframe="5m")
+    InstrumentFactory(kind="perpetual", venue=one.venue)
+    form = {"instrument": one.ref, "timeframe": "1m", "allocation": "200"}
+    form |= {"p-fast": "50", "p-slow": "2", "p-direction": "long-short"}
+    response = signed_in.post("/trade/deploy/?strategy=sma-cross", form)
+    assert response.status_code == 400
+    assert set(response.context["form"].errors) == {"timeframe", "allocation", "p-fast", "p-slow", "p-direction"}
+
+
+@pytest.mark.parametrize("typed", ["", "many", "nan", "inf", "1e999", "9" * 5000])
+def test_a_rule_between_parameters_waits_for_numbers(signed_in, person, typed):
+    AccountFactory(owner=person)
+    form = {"instrument": InstrumentFactory().ref, "timeframe": "5m", "allocation": "20", "p-fast": "50", "p-slow": typed}
+    response = signed_in.post("/trade/deploy/?strategy=sma-cross", form | {"p-direction": "long"})
+    assert response.status_code == 400
+    assert "p-slow" in response.context["form"].errors
+
+
+def test_the_form_offers_what_there_is(signed_in, person):
+    AccountFactory(owner=person)
+    one = InstrumentFactory(base_timeframe="15m")
+    form = signed_in.get("/trade/deploy/?strategy=sma-cross").context["form"]
+    assert form["instrument"].value() == one.ref
+    assert form["timeframe"].value() == "15m"
+    assert [name for name, _ in form.fields["timeframe"].choices] == ["15m", "1h", "4h", "1d"]
+    assert [name for name, _ in form.fields["p-direction"].choices] == ["long"]
+    assert "---" not in str(form["instrument"])
+    perpetual = InstrumentFactory(kind="perpetual", base_timeframe="1m", venue=one.venue)
+    page = signed_in.get(f"/trade/deploy/?strategy=sma-cross&instrument={perpetual.ref}&timeframe=1h")
+    form = page.context["form"]
+    assert (form["instrument"].value(), form["timeframe"].value()) == (perpetual.ref, "1h")
+    assert [name for name, _ in form.fields["p-direction"].choices] == ["long", "long-short"]
+    assert page.context["page_data"]["instruments"][one.ref] == {"timeframes": ["15m", "1h", "4h", "1d"], "short": False}
+
+
+def test_what_cannot_be_traded_here_is_not_replaced_and_not_offered_for_deployment(signed_in, person):
+    AccountFactory(owner=person)
+    InstrumentFactory()
+    off = InstrumentFactory(venue__is_enabled=False, venue__code="off")
+    form = signed_in.get(f"/trade/deploy/?instrument={off.ref}").context["form"]
+    assert form["instrument"].value() is None
+    assert "Deploy a strategy" not in signed_in.get(f"/markets/{off.ref}/").content.decode()
+
+
 def test_an_unknown_strategy_cannot_be_deployed(signed_in, person):
     AccountFactory(owner=person)
     assert signed_in.get("/trade/deploy/?strategy=none-such").status_code == 404
