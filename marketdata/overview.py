@@ -17,10 +17,10 @@ HEIGHT: Final = 28.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An instrument in a list, and whether it is in a watchlist of whoever looks."""
+    """An instrument in a list, and the keys of those watchlists of whoever looks that hold it."""
 
     summary: Summary
-    watched: bool
+    watched: frozenset[int]
 
     @property
     def points(self) -> str:
@@ -29,14 +29,17 @@ class Row:
 
 def rows(chosen: Sequence[Instrument], *, user: User | None) -> list[Row]:
     """Four queries however many there are; ``user`` is None for whoever is not signed in."""
-    watched = watched_by(user, chosen) if user else set()
-    return [Row(summary, summary.instrument.pk in watched) for summary in summaries(chosen)]
+    watched = watched_by(user, chosen) if user else {}
+    return [Row(summary, watched.get(summary.instrument.pk, frozenset())) for summary in summaries(chosen)]
 
 
-def watched_by(user: User, chosen: Sequence[Instrument]) -> set[int]:
-    """Keys of those of ``chosen`` that are in one of the user's watchlists."""
+def watched_by(user: User, chosen: Sequence[Instrument]) -> dict[int, frozenset[int]]:
+    """For those of ``chosen`` that the user watches, the keys of the watchlists that hold them."""
+    found: dict[int, set[int]] = {}
     items = WatchlistItem.objects.filter(watchlist__owner=user, instrument__in=chosen)
-    return set(items.values_list("instrument_id", flat=True))
+    for instrument, watchlist in items.values_list("instrument_id", "watchlist_id"):
+        found.setdefault(instrument, set()).add(watchlist)
+    return {instrument: frozenset(lists) for instrument, lists in found.items()}
 
 
 def polyline(closes: Sequence[float]) -> str:

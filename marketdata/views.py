@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,6 +23,7 @@ from marketdata.models import Instrument, Watchlist
 from marketdata.services import watchlists
 
 PAGE = 50
+LAST_USED = "watchlist"  # in the session: the list that the person starred into last
 
 
 @require_safe
@@ -45,6 +47,8 @@ def market_list(request: HttpRequest) -> HttpResponse:
         "kinds": Instrument.Kind.choices,
         "watchlists": lists,
         "watchlist": chosen,
+        "watchlist_empty": chosen is not None and not chosen.items.all(),
+        "star_lists": _last_used_first(request, lists),
     }
     partial = request.headers.get("HX-Request") and request.headers.get("HX-Target") == "results"
     return render(request, "markets/_results.html" if partial else "markets/list.html", context)
@@ -63,6 +67,7 @@ def instrument(request: HttpRequest, ref: str) -> HttpResponse:
         "instrument": one,
         "summary": row.summary,
         "watched": row.watched,
+        "star_lists": _last_used_first(request, list(watchlists.of(person)) if person else []),
         "timeframes": timeframes,
         "timeframe": wanted if wanted in timeframes else timeframes[0],
         "page_data": {
@@ -93,17 +98,18 @@ def watchlist_page(request: HttpRequest) -> HttpResponse:
         try:
             if not name:
                 raise DomainError(_("Give the list a name."), field="name")
-            watchlists.create(owner=person, name=name)
+            _use(request, watchlists.create(owner=person, name=name))
         except DomainError as refused:
             error = refused.message
         else:
-            messages.success(request, _("%(name)s is there. Star instruments to fill it.") % {"name": name})
+            messages.success(request, _("%(name)s is there. Star instruments in Markets to fill it.") % {"name": name})
             return redirect("markets:watchlists")
     shown = []
-    for one in watchlists.of(person):
+    lists = list(watchlists.of(person))
+    for one in lists:
         chosen = list(Instrument.objects.filter(pk__in=[i.instrument_id for i in one.items.all()]).select_related("venue"))
         shown.append({"id": str(one.public_id), "list": one, "rows": overview.rows(chosen, user=person)})
-    context = {"shown": shown, "error": error, "name": name}
+    context = {"shown": shown, "star_lists": _last_used_first(request, lists), "error": error, "name": name}
     return render(request, "markets/watchlists.html", context, status=400 if error else 200)
 
 
@@ -119,31 +125,67 @@ def watchlist_delete(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def watch(request: HttpRequest, ref: str) -> HttpResponse:
-    """Put the instrument on a watchlist (the first one, which is made where there is none), or take it off all."""
-    one, person = _instrument(ref), cast(User, request.user)
-    wanted = request.POST.get("watched") == "true"
+def watchlist_rename(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Give one of the person's lists another name."""
+    mine = get_object_or_404(Watchlist, owner=request.user, public_id=public_id)
+    name = request.POST.get("name", "").strip()[:60]
     try:
-        _watch(person, one, wanted)
+        if not name:
+            raise DomainError(_("Give the list a name."), field="name")
+        watchlists.change(watchlist_id=mine.pk, name=name)
     except DomainError as refused:
         messages.error(request, refused.message)
-        wanted = False
+    return redirect("markets:watchlists")
+
+
+@login_required
+@require_POST
+def watch(request: HttpRequest, ref: str) -> HttpResponse:
+    """Put the instrument on a list or take it off.
+
+    The list is ``list``, or where none is named the one last used; a person without any gets the first.
+    """
+    one, person = _instrument(ref), cast(User, request.user)
+    lists = _last_used_first(request, list(watchlists.of(person)))
+    named = request.POST.get("list", "")
+    mine = next((each for each in lists if str(each.public_id) == named), None) if named else next(iter(lists), None)
+    if named and mine is None:
+        raise Http404("there is no such list")
+    try:
+        _watch(request, one, mine, wanted=request.POST.get("watched") == "true")
+    except DomainError as refused:
+        messages.error(request, refused.message)
     back = _local(request, request.POST.get("next", ""))
     if request.headers.get("HX-Request"):
-        return render(request, "markets/_star.html", {"instrument": one, "watched": wanted, "next": back})
+        context = {
+            "instrument": one,
+            "watched": overview.watched_by(person, [one]).get(one.pk, frozenset()),
+            "star_lists": _last_used_first(request, list(watchlists.of(person))),
+            "place": slugify(request.POST.get("place", "")) or "list",
+            "next": back,
+        }
+        return render(request, "markets/_star.html", context)
     return redirect(back or reverse("markets:instrument", args=[one.ref]))
 
 
-def _watch(person: User, one: Instrument, wanted: bool) -> None:
-    lists = list(watchlists.of(person))
-    if wanted and not lists:
-        watchlists.create(owner=person, name=_("Watched"), refs=[one.ref])
-    for index, mine in enumerate(lists):
-        refs = [item.instrument.ref for item in mine.items.all()]
-        if wanted and index == 0 and one.ref not in refs:
-            watchlists.change(watchlist_id=mine.pk, refs=[*refs, one.ref])
-        elif not wanted and one.ref in refs:
-            watchlists.change(watchlist_id=mine.pk, refs=[ref for ref in refs if ref != one.ref])
+def _watch(request: HttpRequest, one: Instrument, mine: Watchlist | None, *, wanted: bool) -> None:
+    if mine is None:
+        if wanted:
+            _use(request, watchlists.create(owner=cast(User, request.user), name=_("Watched"), refs=[one.ref]))
+        return
+    others = [item.instrument.ref for item in mine.items.all() if item.instrument_id != one.pk]
+    if wanted != (len(others) < len(mine.items.all())):
+        watchlists.change(watchlist_id=mine.pk, refs=[*others, one.ref] if wanted else others)
+    _use(request, mine)
+
+
+def _use(request: HttpRequest, mine: Watchlist) -> None:
+    request.session[LAST_USED] = str(mine.public_id)
+
+
+def _last_used_first(request: HttpRequest, lists: list[Watchlist]) -> list[Watchlist]:
+    last = request.session.get(LAST_USED)
+    return sorted(lists, key=lambda mine: str(mine.public_id) != last)
 
 
 def _local(request: HttpRequest, address: str) -> str:

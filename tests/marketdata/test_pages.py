@@ -6,6 +6,7 @@ import pytest
 
 from marketdata.models import LatestPrice, WatchlistItem
 from marketdata.overview import polyline
+from marketdata.services import watchlists
 from tests.factories import START, InstrumentFactory, UserFactory, VenueFactory
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +123,80 @@ def test_a_second_watchlist_of_the_same_name_is_refused_and_the_name_is_kept(cli
     response = client.post("/markets/watchlists/", {"name": "Coins"})
     assert response.status_code == 400
     assert 'value="Coins"' in response.content.decode()
+
+
+def lists_of(person, *names):
+    return [watchlists.create(owner=person, name=name) for name in names]
+
+
+def refs(watchlist):
+    return list(WatchlistItem.objects.filter(watchlist=watchlist).values_list("instrument__ref", flat=True))
+
+
+def test_each_list_is_filled_and_emptied_by_itself(client):
+    person, one, other = UserFactory(), priced(), priced()
+    coins, later = lists_of(person, "Coins", "Later")
+    client.force_login(person)
+
+    def star(instrument, mine, watched):
+        data = {"watched": watched, "list": str(mine.public_id)}
+        return client.post(f"/markets/{instrument.ref}/watch/", data, HTTP_HX_REQUEST="true")
+
+    star(one, coins, "true")
+    star(other, later, "true")
+    answer = star(one, later, "true")
+    assert (refs(coins), refs(later)) == ([one.ref], [other.ref, one.ref])
+    assert answer.content.decode().count('aria-pressed="true"') == 2
+    star(one, later, "false")
+    assert (refs(coins), refs(later)) == ([one.ref], [other.ref])
+
+
+def test_the_menu_begins_with_the_list_last_used(client):
+    person, one = UserFactory(), priced()
+    lists_of(person, "Coins", "Later")
+    later = person.watchlists.get(name="Later")
+    client.force_login(person)
+    assert [each.name for each in client.get("/markets/").context["star_lists"]] == ["Coins", "Later"]
+    client.post(f"/markets/{one.ref}/watch/", {"watched": "true", "list": str(later.public_id)})
+    for address in ("/markets/", f"/markets/{one.ref}/", "/markets/watchlists/"):
+        assert [each.name for each in client.get(address).context["star_lists"]] == ["Later", "Coins"]
+    client.post("/markets/watchlists/", {"name": "New"})
+    assert client.get("/markets/").context["star_lists"][0].name == "New"
+
+
+def test_nobody_stars_into_the_list_of_another(client):
+    owner, one = UserFactory(), priced()
+    (coins,) = lists_of(owner, "Coins")
+    client.force_login(UserFactory())
+    for name in (str(coins.public_id), "nonsense"):
+        assert client.post(f"/markets/{one.ref}/watch/", {"watched": "true", "list": name}).status_code == 404
+    assert refs(coins) == []
+
+
+def test_a_list_is_renamed_by_its_owner_to_a_name_that_is_free(client):
+    owner = UserFactory()
+    coins, _ = lists_of(owner, "Coins", "Later")
+    address = f"/markets/watchlists/{coins.public_id}/rename/"
+    client.force_login(owner)
+    for name, after in (("Big coins", "Big coins"), ("Later", "Big coins"), ("  ", "Big coins")):
+        assert client.post(address, {"name": name}).status_code == 302
+        coins.refresh_from_db()
+        assert coins.name == after
+    client.force_login(UserFactory())
+    assert client.post(address, {"name": "Mine"}).status_code == 404
+
+
+def test_an_empty_list_says_how_it_is_filled(client):
+    person = UserFactory()
+    priced()
+    client.force_login(person)
+    (coins,) = lists_of(person, "Coins")
+    assert "Star an instrument and it appears here." in client.get("/markets/watchlists/").content.decode()
+    assert "Nothing is on this list yet." in client.get(f"/markets/?watchlist={coins.public_id}").content.decode()
+    lists_of(person, "Later")
+    page = client.get("/markets/watchlists/").content.decode()
+    assert "Star an instrument and it appears here." not in page
+    assert page.count("Star an instrument in Markets and choose the list there.") == 2
 
 
 def test_nobody_deletes_the_list_of_another(client):
