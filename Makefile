@@ -81,6 +81,6 @@ static/dist/built: package-lock.json $(shell find static/src static/build.mjs -t
 	@PATH="$(NODE)$$PATH" npm run --silent build
 	@touch $@
 
-locale/compiled: $(wildcard locale/*/LC_MESSAGES/django.po) | $(VENV)/installed
+locale/compiled: $(wildcard locale/*/LC_MESSAGES/django.po locale/libraries/*/LC_MESSAGES/django.po) | $(VENV)/installed
 	@$(PY) manage.py compile_translations
 	@touch $@

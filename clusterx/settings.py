@@ -346,7 +346,7 @@ SPECTACULAR_SETTINGS = {
 # -- languages, time, files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("fr", _("French"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "libraries"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"

@@ -29,8 +29,17 @@ KEYWORDS = {
 
 
 def catalogues() -> Iterator[tuple[Path, Catalog]]:
-    """Each .po file and what it holds. Raises babel's PoFileError for a file that cannot be read."""
-    for path in sorted(settings.LOCALE_PATHS[0].glob("*/LC_MESSAGES/django.po")):
+    """Each .po file of our own messages and what it holds. Raises babel's PoFileError for a file that cannot be read."""
+    yield from _catalogues(settings.LOCALE_PATHS[0])
+
+
+def library_catalogues() -> Iterator[tuple[Path, Catalog]]:
+    """The same of messages of libraries that we word otherwise; kept by hand."""
+    yield from _catalogues(settings.LOCALE_PATHS[1])
+
+
+def _catalogues(folder: Path) -> Iterator[tuple[Path, Catalog]]:
+    for path in sorted(folder.glob("*/LC_MESSAGES/django.po")):
         with path.open("rb") as source:
             yield path, read_po(source, locale=path.parts[-3], abort_invalid=True)
 

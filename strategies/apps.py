@@ -18,4 +18,8 @@ class StrategiesConfig(AppConfig):
         signals.run_changed.connect(receivers.publish_run, dispatch_uid="strategies.publish_run")
         celeryd_after_setup.connect(receivers.prepare_worker, dispatch_uid="strategies.prepare_worker")
         declare(wording.CONTEXT, wording.texts)
+        signals.study_queued.connect(receivers.queue_study, dispatch_uid="strategies.queue_study")
+        signals.chunk_queued.connect(receivers.queue_chunk, dispatch_uid="strategies.queue_chunk")
+        signals.study_changed.connect(receivers.publish_study, dispatch_uid="strategies.publish_study")
+        registry.register("studies", snapshot=channels.study_snapshot, authorise=channels.authorise_study)
         registry.register("runs", snapshot=channels.snapshot, authorise=channels.authorise)

@@ -1,4 +1,4 @@
-"""The stream of a run: how far it is, to the person whose it is."""
+"""The streams of a run and of a study: how far it is, to the person whose it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from clusterx.live.publish import publish
 from strategies import selectors
 from strategies.api import serializers
-from strategies.models import Run
+from strategies.api.studies import StudyProgress
+from strategies.models import Run, Study
 
 
 def run_channel(run: Run) -> str:
@@ -47,4 +48,39 @@ def _run_of(channel: str, user: Any) -> Run | None:
     try:
         return selectors.runs_of(user).get(public_id=uuid.UUID(public_id))
     except (ValueError, Run.DoesNotExist):
+        return None
+
+
+# -- studies ------------------------------------------------------------------------------------------------------
+
+
+def study_channel(study: Study) -> str:
+    """The name of the study's private channel."""
+    return f"studies/{study.public_id}"
+
+
+def publish_study(study_id: int) -> None:
+    """Send how far a study is; the newest wins, and REST knows the rest."""
+    study = Study.objects.defer("state", "report", "curve").get(pk=study_id)
+    publish(study_channel(study), {"study": dict(StudyProgress(study).data)}, keep=False)
+
+
+def authorise_study(channel: str, user: Any) -> bool:
+    """Whether this person may listen: to studies of their own, and no others."""
+    return _study_of(channel, user) is not None
+
+
+def study_snapshot(channel: str, user: Any) -> tuple[dict[str, Any], int | None]:
+    """How far the study is now."""
+    study = _study_of(channel, user)
+    return ({"study": dict(StudyProgress(study).data)}, None) if study is not None else ({}, None)
+
+
+def _study_of(channel: str, user: Any) -> Study | None:
+    _, _, public_id = channel.partition("/")
+    if not user.is_authenticated:
+        return None
+    try:
+        return selectors.studies_of(user).get(public_id=uuid.UUID(public_id))
+    except (ValueError, Study.DoesNotExist):
         return None

@@ -65,3 +65,10 @@ class RunNotDone(DomainError):
 
     code = "run-not-done"
     http_status = 409
+
+
+class StudyOver(DomainError):
+    """The study is over, and nothing can be done about it."""
+
+    code = "study-over"
+    http_status = 409

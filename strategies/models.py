@@ -288,3 +288,128 @@ class TrialBatch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} × {self.count}"
+
+
+class Study(models.Model):
+    """A search of parameters, or a walk-forward: what was asked, how far it is, and what came out.
+
+    What is searched is read through ``robustness.space.Space``, its state through ``robustness.search.Search``.
+    """
+
+    class Kind(models.TextChoices):
+        GRID = "grid", _("Grid")
+        RANDOM = "random", _("Random")
+        BAYESIAN = "bayesian", _("Bayesian")
+        WALK_FORWARD = "walk-forward", _("Walk-forward")
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        PAUSED = "paused", _("Paused")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    FINAL: ClassVar = (Status.DONE, Status.FAILED, Status.CANCELLED)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies")
+    library = models.CharField(max_length=60, blank=True, help_text="The name of a library strategy; empty: a version.")
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, null=True, related_name="studies")
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
+    timeframe = models.CharField(max_length=3)
+    start = models.DateTimeField(help_text="The first bar opens at or after this.")
+    end = models.DateTimeField(help_text="The last bar opens before this.")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="studies")
+    conditions = models.JSONField(help_text="As of a run; read through strategies.conditions.")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    method = models.CharField(max_length=8, help_text="How parameters are searched: of a walk-forward, in each window.")
+    space = models.JSONField(help_text="Dimensions, constraints and what is held, with its version.")
+    plan = models.JSONField(null=True, help_text="How a walk-forward cuts the span, with its version.")
+    objective = models.CharField(max_length=10)
+    budget = models.PositiveIntegerField(help_text="Trials at most: of a walk-forward, in each window.")
+    stopping = models.JSONField(help_text="When to end early: fields of robustness.search.Stopping.")
+    seed = models.PositiveBigIntegerField(default=1)
+    engine_version = models.PositiveIntegerField()
+    code_hash = models.CharField(max_length=64, help_text="Of the strategy's code as it was asked.")
+
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
+    trials_done = models.PositiveIntegerField(default=0)
+    trials_total = models.PositiveIntegerField(default=0, help_text="At most; 0 until a worker has begun.")
+    reason = models.CharField(max_length=40, blank=True, help_text="Why it failed, or a trial did: a stable code.")
+    message = models.CharField(max_length=1000, blank=True)
+    line = models.PositiveIntegerField(null=True, help_text="In the user's file.")
+    state = models.JSONField(null=True, help_text="With its version: windows, and the search of each.")
+    counted = models.OneToOneField("TrialBatch", on_delete=models.PROTECT, null=True, related_name="study")
+
+    best = models.JSONField(
+        null=True, help_text="Values, score, final equity and drawdown, with its version; so far, while it runs."
+    )
+    evidence = models.JSONField(null=True, help_text="PSR, DSR and PBO with the trials of this person, with its version.")
+    report = models.JSONField(null=True, help_text="Heat maps and stability, or windows and efficiency, with its version.")
+    curve = models.BinaryField(null=True, help_text="Packed: time and equity, of the best or out of sample, and starts.")
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(library="", version__isnull=False)
+                | (~models.Q(library="") & models.Q(version__isnull=True)),
+                name="study_has_one_subject",
+            ),
+            models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="study_spans_time"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-id"], name="study_newest"),
+            # looked through each minute for what a crash left behind
+            models.Index(fields=["created_at"], condition=models.Q(status__in=("queued", "running")), name="study_unfinished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject_label} · {self.kind} · {self.status}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in self.FINAL
+
+    @property
+    def progress(self) -> float:
+        """Share of the trials that are done; 1 when it is done, however early it stopped."""
+        if self.status == self.Status.DONE:
+            return 1.0
+        return self.trials_done / self.trials_total if self.trials_total else 0.0
+
+    @property
+    def subject_label(self) -> str:
+        """The strategy's name for people."""
+        if self.version is not None:
+            return str(self.version)
+        return CATALOGUE[self.library].label if self.library in CATALOGUE else self.library
+
+
+class StudyChunk(models.Model):
+    """Trials of a study that one worker does at once: a row for many, so that a thousand trials are a few rows.
+
+    ``numbers`` are those of its search, in the order of the rows of ``results``: packed score, final, drawdown, fills (k,) and
+    returns (k, days) float32.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="chunks")
+    window = models.PositiveSmallIntegerField(default=0, help_text="Of a walk-forward; else 0.")
+    numbers = models.JSONField()
+    results = models.BinaryField(null=True)
+    asked_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["pk"]
+        indexes: ClassVar = [
+            # what is still to be done, of a study that goes on and of all of them
+            models.Index(fields=["study"], condition=models.Q(done_at__isnull=True), name="chunk_to_do"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study_id}: {len(self.numbers)} trials"

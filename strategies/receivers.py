@@ -21,6 +21,18 @@ def publish_run(*, run_id: int, **_: Any) -> None:
     channels.publish_run(run_id)
 
 
+def queue_study(*, study_id: int, **_: Any) -> None:
+    tasks.advance_study.delay(study_id)
+
+
+def queue_chunk(*, chunk_id: int, **_: Any) -> None:
+    tasks.do_study_chunk.delay(chunk_id)
+
+
+def publish_study(*, study_id: int, **_: Any) -> None:
+    channels.publish_study(study_id)
+
+
 # -- the worker's own life -------------------------------------------------------------------------------------------
 
 RESEARCH = "research"

@@ -14,7 +14,7 @@ from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subque
 from clusterx.accounts.models import User
 from strategies.arrays import unpack
 from strategies.errors import RunNotDone
-from strategies.models import Run, RunLeg, RunResult, UserStrategy, Version
+from strategies.models import Run, RunLeg, RunResult, Study, UserStrategy, Version
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS: Final = 10_000
@@ -90,6 +90,41 @@ def unfinished_before(moment: Any) -> list[int]:
     """Keys of runs that should have been taken by a worker before ``moment``."""
     waiting = Q(status=Run.Status.QUEUED, created_at__lt=moment) | Q(status=Run.Status.RUNNING, started_at__lt=moment)
     return list(Run.objects.filter(waiting).order_by("pk").values_list("pk", flat=True)[:100])
+
+
+def studies_of(user: User) -> QuerySet[Study]:
+    """The user's studies, newest first, without what is long: state, report and curve."""
+    return (
+        Study.objects.filter(owner=user)
+        .select_related("version__strategy", "instrument__venue")
+        .defer("state", "report", "curve", "version__source", "version__rules")
+    )
+
+
+def study_of(user: User, public_id: uuid.UUID | str) -> Study:
+    """One of the user's studies, whole but for its state. Raises Study.DoesNotExist, for other people's too."""
+    found = Study.objects.select_related("version__strategy", "instrument__venue", "snapshot")
+    return found.defer("state", "snapshot__payload").get(owner=user, public_id=public_id)
+
+
+def study_curve(study: Study, most: int) -> dict[str, list[Any]]:
+    """The equity of a study's best, by days, or out of sample: ``time``, ``equity``, and ``starts`` of windows (epoch seconds).
+
+    Thinned to about ``most`` points. Raises RunNotDone where there is none yet.
+    """
+    if study.curve is None:
+        raise RunNotDone(f"the study has no result: it is {study.status}", status=study.status)
+    found = unpack(study.curve)
+    at = kept(found["equity"], min(most, MOST_POINTS))
+    starts = found["time"][found["starts"]].tolist() if "starts" in found else []
+    return {"time": found["time"][at].tolist(), "equity": found["equity"][at].tolist(), "starts": starts}
+
+
+def studies_unfinished_before(moment: Any) -> list[int]:
+    """Keys of studies that should have been begun before ``moment``, or whose oldest chunk should have been done."""
+    begun = Q(status=Study.Status.QUEUED, created_at__lt=moment)
+    stuck = Q(status=Study.Status.RUNNING) & (~Q(chunks__done_at=None) | Q(chunks__done_at=None, chunks__asked_at__lt=moment))
+    return list(Study.objects.filter(begun | stuck).order_by("pk").values_list("pk", flat=True).distinct()[:100])
 
 
 # -- results --------------------------------------------------------------------------------------------------------

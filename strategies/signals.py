@@ -10,3 +10,12 @@ run_queued = Signal()
 
 run_changed = Signal()
 """A run is further than it was, or over: ``run_id: int``."""
+
+study_queued = Signal()
+"""A study is there to be begun, or to be gone on with: ``study_id: int``."""
+
+chunk_queued = Signal()
+"""Trials of a study wait for a worker: ``chunk_id: int``."""
+
+study_changed = Signal()
+"""A study is further than it was, or over: ``study_id: int``."""

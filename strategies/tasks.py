@@ -44,6 +44,24 @@ def inspect_version(version_id: int) -> None:
 # Sweeps expire: after an hour without workers there is one to do, not a hundred.
 @shared_task(name="strategies.sweep_runs", expires=30, **RETRY)
 def sweep_runs() -> None:
-    """Find runs that a lost message left behind. One that a worker has is left alone by whoever comes second."""
+    """Find runs and studies that a lost message left behind. What a worker has is left alone by whoever comes second."""
     for run_id in selectors.unfinished_before(timezone.now() - LOST_AFTER):
         run_backtest.delay(run_id)
+    for study_id in selectors.studies_unfinished_before(timezone.now() - LOST_AFTER):
+        advance_study.delay(study_id)
+
+
+@shared_task(name="strategies.advance_study", **RETRY)
+def advance_study(study_id: int) -> None:
+    """Begin a study, or go on with it."""
+    from strategies.services import trying
+
+    trying.begin_study(study_id=study_id, at=timezone.now())
+
+
+@shared_task(name="strategies.do_study_chunk", **RETRY)
+def do_study_chunk(chunk_id: int) -> None:
+    """Do some trials of a study."""
+    from strategies.services import trying
+
+    trying.do_chunk(chunk_id=chunk_id, at=timezone.now())

@@ -3,11 +3,12 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from strategies.api import views
+from strategies.api import studies, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("my-strategies", views.OwnStrategyViewSet, basename="own-strategy")
 router.register("runs", views.RunViewSet, basename="run")
+router.register("studies", studies.StudyViewSet, basename="study")
 
 urlpatterns = [
     path("strategies/", views.StrategyListView.as_view(), name="strategy-list"),

@@ -40,6 +40,7 @@ MOST_KEPT: Final = 400  # trials whose returns are compared with each other: all
 MOST_MAPS: Final = 3
 LEARNING_BATCH, PLAIN_BATCH = 16, 256
 BLOCKS: Final = (16, 12, 8, 4)
+TABLES: Final = ("score", "final", "drawdown", "fills", "returns")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,13 @@ class Scores:
 
     def tables(self) -> dict[str, npt.NDArray[Any]]:
         """As ``arrays.pack`` takes them."""
-        return {name: getattr(self, name) for name in ("score", "final", "drawdown", "fills", "returns")}
+        return {name: getattr(self, name) for name in TABLES}
+
+    @classmethod
+    def of(cls, tables: Mapping[str, npt.NDArray[Any]]) -> Scores:
+        """From what ``tables`` gave."""
+        score, final, drawdown, fills, returns = (tables[name] for name in TABLES)
+        return cls(score, final, drawdown, fills, returns)
 
 
 def part(bars: Bars, start: int, stop: int) -> Bars:

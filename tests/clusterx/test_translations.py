@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from clusterx import wording
-from clusterx.translations import catalogues, messages
+from clusterx.translations import catalogues, library_catalogues, messages
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "locale" / "fr" / "LC_MESSAGES" / "django.po"
 
@@ -67,3 +68,20 @@ def test_what_strategies_and_venues_declare_is_said_in_french():
     assert "Croisement de moyennes mobiles" in page
     assert "Moyenne rapide" in page
     assert "SMA cross" not in page
+
+
+@pytest.mark.django_db
+def test_pages_of_libraries_speak_as_ours_do():
+    """Sentence case and "e-mail", in English as in French."""
+    call_command("compile_translations")
+    with override("en"):
+        english = Client().get("/accounts/login/", HTTP_ACCEPT_LANGUAGE="en").content.decode()
+        french = Client().get("/accounts/login/", HTTP_ACCEPT_LANGUAGE="fr").content.decode()
+    assert "Sign in" in english
+    assert "E-mail" in english
+    assert "Sign In" not in english
+    assert not {"Email", "Remember Me"} & set(re.findall(r">([^<]+)<", english))
+    assert "E-mail" in french
+    assert "ourriel" not in french
+    for path, catalogue in library_catalogues():
+        assert [m.id for m in catalogue if m.id and (not m.string or any(m.check(catalogue)))] == [], path

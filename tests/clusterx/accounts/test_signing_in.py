@@ -127,7 +127,7 @@ def test_a_code_is_asked_for_once_it_is_set_up(visitor: Visitor) -> None:
     visitor.sign_in(user.email)
     secret = visitor.set_up_codes()
     assert "factor.added" in told(user)
-    assert any("Authenticator App Activated" in one.subject for one in mail.outbox)
+    assert any("Authenticator app activated" in one.subject for one in mail.outbox)
     cache.clear()  # a code counts once; the next one would come in half a minute
 
     elsewhere = Visitor()
