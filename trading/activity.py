@@ -75,8 +75,10 @@ def _number(name: str, number: Decimal, currency: str, instrument: Instrument | 
     match name:
         case "price" if instrument is not None:
             return figures.price(number, instrument)
+        case "quantity" if instrument is not None:
+            return f"{figures.quantity(number, instrument)}\u00a0{instrument.base}"
         case "quantity" | "price":
-            return figures.quantity(number, instrument)
+            return figures.quantity(number)
         case "realised_pnl":
             return figures.signed_money(number, currency)
         case _money:

@@ -37,10 +37,10 @@ def sentence(event: Event, language: str = "en") -> str:
 
 
 def test_a_fill_is_told_in_the_digits_of_its_instrument_and_the_reader_s_language():
-    ref = InstrumentFactory(tick_size=Decimal("0.01"), lot_size=Decimal("0.0001")).ref
+    ref = InstrumentFactory(base="BTC", tick_size=Decimal("0.01"), lot_size=Decimal("0.0001")).ref
     bought = fill(ref)
-    assert sentence(bought) == f"Bought 0.0139 on {ref} at 61,638.80, fee 0.86\u00a0USDT."
-    assert sentence(bought, "fr") == f"Acheté 0,0139 sur {ref} à 61\u00a0638,80, frais 0,86\u00a0USDT."
+    assert sentence(bought) == f"Bought 0.0139\u00a0BTC on {ref} at 61,638.80, fee 0.86\u00a0USDT."
+    assert sentence(bought, "fr") == f"Acheté 0,0139\u00a0BTC sur {ref} à 61\u00a0638,80, frais 0,86\u00a0USDT."
 
 
 def test_what_a_sale_realised_has_its_sign_and_two_decimals():

@@ -191,7 +191,7 @@ def test_orders_fills_and_positions_are_listed_and_narrowed(person: Person, trad
 def test_activity_tells_what_happened_newest_first(person: Person, traded: Deployment) -> None:
     told = person.get(f"/accounts/{traded.account.public_id}/activity/").json()["results"]
     assert [one["type"] for one in told] == ["order.filled", "order.placed", "deployment.created"]
-    assert told[0]["text"] == f"Bought 19.2 on {traded.instrument.ref} at 104.06, fee 2.00\u00a0USDT."
+    assert told[0]["text"] == f"Bought 19.2\u00a0BTC on {traded.instrument.ref} at 104.06, fee 2.00\u00a0USDT."
     assert told[0]["deployment"] == str(traded.public_id)
     assert told[0]["sequence"] > told[1]["sequence"]
 
