@@ -233,7 +233,7 @@ def _deployment_form(request: HttpRequest, account: Account, strategy: str) -> D
     ref = request.GET.get("instrument")
     found = selectors.deployable_instruments(account)
     # Nobody is given another instrument than they asked for: what cannot be traded here is left to be chosen.
-    chosen = found.filter(ref=ref).first() if ref else found.first()
+    chosen = found.filter(ref=ref).first() if ref else found.order_by("pk").first()
     if chosen:
         offered = selectors.timeframes_for(chosen)
         wanted = request.GET.get("timeframe", "" if ref else USUAL_TIMEFRAME)

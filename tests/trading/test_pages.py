@@ -108,18 +108,19 @@ def test_a_rule_between_parameters_waits_for_numbers(signed_in, person, typed):
 
 def test_the_form_offers_what_there_is(signed_in, person):
     AccountFactory(owner=person)
-    one = InstrumentFactory(base_timeframe="15m")
+    one = InstrumentFactory(base="ZZZ", base_timeframe="15m")
     form = signed_in.get("/trade/deploy/?strategy=sma-cross").context["form"]
     assert form["instrument"].value() == one.ref
     assert form["timeframe"].value() == "15m"
     assert [name for name, _ in form.fields["timeframe"].choices] == ["15m", "1h", "4h", "1d"]
     assert [name for name, _ in form.fields["p-direction"].choices] == ["long"]
     assert "---" not in str(form["instrument"])
-    perpetual = InstrumentFactory(kind="perpetual", base_timeframe="1m", venue=one.venue)
+    perpetual = InstrumentFactory(base="AAA", kind="perpetual", base_timeframe="1m", venue=one.venue)
     page = signed_in.get(f"/trade/deploy/?strategy=sma-cross&instrument={perpetual.ref}&timeframe=1h")
     form = page.context["form"]
     assert (form["instrument"].value(), form["timeframe"].value()) == (perpetual.ref, "1h")
     assert [name for name, _ in form.fields["p-direction"].choices] == ["long", "long-short"]
+    assert signed_in.get("/trade/deploy/").context["form"]["instrument"].value() == one.ref  # the first there was
     assert page.context["page_data"]["instruments"][one.ref] == {"timeframes": ["15m", "1h", "4h", "1d"], "short": False}
 
 
