@@ -28,6 +28,7 @@ from clusterx.live.registry import kind_of
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.025
 GATHER_SECONDS = 0.005  # the stream publishes all channels at once: what it said comes within this
+CLOSING_ROUNDS, CLOSING_SECONDS = 5, 2.0
 MOST_WAITING = 512  # messages of one client between two frames
 CONFIRM_SECONDS = 2.0
 Heard = Callable[[dict[str, Any]], None]
@@ -230,10 +231,15 @@ class Hub:
 
     async def close(self) -> None:
         """End the loops and the connections to Redis; for the end of an event loop."""
-        running = [*self.tasks, *self.sources.values()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        running = {*self.tasks, *self.sources.values()}
+        for _ in range(CLOSING_ROUNDS):  # one that meets an answer of Redis may be swallowed: said again, it is heard
+            if not running:
+                break
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CLOSING_SECONDS)
+        if running:
+            logger.error("%d loops of the hub did not end", len(running))
         self.tasks.clear()
         self.sources.clear()
         await self.redis.aclose()
@@ -247,7 +253,8 @@ class Hub:
     async def _read(self) -> None:
         pause = 0.2
         while True:
-            client = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL)
+            # It waits for news as long as it takes, but not for a connection to begin or to end.
+            client = redis.asyncio.Redis.from_url(settings.LIVE_REDIS_URL, socket_connect_timeout=5)
             try:
                 async with client.pubsub() as pubsub:
                     await pubsub.subscribe(f"{prefix()}hub")

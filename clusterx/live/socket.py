@@ -25,6 +25,7 @@ LARGEST_FRAME = 64 * 1024
 MOST_COMMANDS, COMMANDS_WINDOW = 50, 10.0
 LONGEST_CHANNEL = 200
 TOO_MUCH = 4429
+TOO_LARGE = 4009  # not 1009: servers keep the codes below 3000 for themselves and refuse them from an application
 
 
 class StreamSocket:
@@ -64,7 +65,7 @@ class StreamSocket:
 
     async def _allowed(self, message: dict[str, Any]) -> bool:
         if len(message.get("text") or message.get("bytes") or "") > LARGEST_FRAME:
-            await self.send({"type": "websocket.close", "code": 1009, "reason": "a frame holds 64 KiB at most"})
+            await self.send({"type": "websocket.close", "code": TOO_LARGE, "reason": "a frame holds 64 KiB at most"})
             return False
         now = time.monotonic()
         self.commands.append(now)

@@ -12,17 +12,19 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings as django_settings
 from django.db import connections
 from django.utils import timezone
 
 from clusterx.accounts.services import make_token
+from clusterx.accounts.sockets import OVER
 from clusterx.asgi import application
 from clusterx.live import publish as sending
 from clusterx.live import registry
-from clusterx.live.hub import MOST_WAITING, Subscriber, hub
+from clusterx.live.hub import MOST_WAITING, Hub, Subscriber, hub
 from clusterx.live.publish import encode, kept, publish
-from clusterx.live.socket import LARGEST_FRAME, MOST_CHANNELS, MOST_COMMANDS
+from clusterx.live.socket import LARGEST_FRAME, MOST_CHANNELS, MOST_COMMANDS, TOO_LARGE, TOO_MUCH
 from marketdata.bars import Bar
 from marketdata.models import Instrument
 from marketdata.store import write_candles
@@ -66,6 +68,20 @@ class Visitor:
     async def error(self) -> Message:
         return (await self.until(lambda one: one["t"] == "error"))[-1]
 
+    async def leave(self) -> None:
+        """Hang up, never waiting without a limit for the application to notice, as ``disconnect`` does after its timeout."""
+        ending = self.socket.future
+        if not ending.done():
+            await self.socket.send_input({"type": "websocket.disconnect", "code": 1000})
+            await asyncio.wait([ending], timeout=PATIENCE)
+        for _ in range(3):
+            if not ending.done():
+                ending.cancel()
+                await asyncio.wait([ending], timeout=PATIENCE)
+        assert ending.done()
+        if not ending.cancelled():
+            ending.exception()  # after a failure, which is what should be seen
+
     async def closed_with(self) -> int:
         while (output := await self.socket.receive_output(timeout=PATIENCE))["type"] != "websocket.close":
             pass
@@ -89,8 +105,7 @@ async def opened() -> AsyncIterator[Opener]:
 
     yield connect
     for visitor in visitors:
-        with suppress(asyncio.CancelledError, TimeoutError):  # after a failure, which is what should be seen
-            await visitor.socket.disconnect(timeout=PATIENCE)
+        await visitor.leave()
     await hub().close()
     await sync_to_async(connections.close_all)()
 
@@ -344,7 +359,35 @@ async def test_commands_come_so_often_and_then_the_connection_ends(opened: Opene
 async def test_a_frame_is_so_large(opened: Opener) -> None:
     visitor = await opened()
     await visitor.socket.send_to(text_data='{"op": "ping", "pad": "' + "x" * LARGEST_FRAME + '"}')
-    assert await visitor.closed_with() == 1009
+    assert await visitor.closed_with() == 4009
+
+
+@pytest.mark.parametrize("code", [TOO_LARGE, TOO_MUCH, OVER])
+def test_the_web_server_lets_an_application_close_with_our_codes(code: int) -> None:
+    """Daphne's protocol, connected to nothing. Of 1009 it says "invalid close code", and the client gets 1011."""
+    protocol = WebSocketProtocol()
+    protocol.state = protocol.STATE_OPEN
+    sent: list[dict[str, Any]] = []
+    protocol.sendCloseFrame = lambda **frame: sent.append(frame)
+    protocol.serverClose(code=code)
+    assert [frame["code"] for frame in sent] == [code]
+
+
+async def test_the_hub_closes_although_a_loop_has_let_a_cancellation_pass() -> None:
+    started = asyncio.Event()
+
+    async def stubborn() -> None:
+        with suppress(asyncio.CancelledError):
+            started.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    one = Hub()
+    one.tasks = [asyncio.create_task(stubborn())]
+    await started.wait()
+    async with asyncio.timeout(PATIENCE):
+        await one.close()
+    assert one.tasks == []
 
 
 async def test_a_person_has_so_many_connections_and_one_that_ends_makes_room(opened: Opener, settings: Any) -> None:
