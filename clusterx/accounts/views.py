@@ -35,7 +35,7 @@ def display(request: HttpRequest) -> HttpResponse:
         for choice_of_this_device in ("theme", "palette", settings.LANGUAGE_COOKIE_NAME):
             response.delete_cookie(choice_of_this_device)
         return response
-    return render(request, "settings/display.html", {"form": form})
+    return render(request, "settings/display.html", {"form": form, "tab": "display"})
 
 
 @require_POST
@@ -54,7 +54,7 @@ def language(request: HttpRequest) -> HttpResponse:
 def tokens(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
     form = TokenForm(request.POST or None)
-    context: dict[str, Any] = {"form": form}
+    context: dict[str, Any] = {"form": form, "tab": "tokens"}
     if request.method == "POST" and form.is_valid():
         now = timezone.now()
         days = form.cleaned_data["days"]

@@ -128,3 +128,42 @@ def test_production_has_no_demo_people(settings) -> None:
     settings.PRODUCTION = True
     with pytest.raises(Exception, match="known passwords"):
         ensure_demo_people(timezone.now())
+
+
+# -- the frame ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address", ["settings/", "email/", "password/change/", "2fa/", "sessions/", "settings/tokens/"]
+)  # fmt: skip
+def test_every_page_of_the_settings_has_the_same_frame(visitor: Visitor, address: str) -> None:
+    """Tabs first and one heading below them: nothing jumps from one tab to the next."""
+    visitor.sign_in(member().email)
+    page = visitor.get(f"/accounts/{address}").content.decode()
+    content = page[page.index('<main id="content"') : page.index("</main>")]
+    assert content.startswith('<main id="content" tabindex="-1" class="manage"><nav class="tabs"')
+    assert content.count("<h1") == 1
+    assert content.index("</nav>") < content.index("<h1")
+    assert content.count('aria-current="page"') == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/141.0 Safari/537.36", "Chrome on Windows"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/141.0 Safari/537.36 Edg/141.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("curl/8.5.0", "curl"),
+        ("", "Unknown browser"),
+    ],
+)  # fmt: skip
+def test_sessions_name_browsers_in_words(told: str, words: str) -> None:
+    browser = Visitor(headers={"User-Agent": told})
+    browser.sign_in(member().email)
+    page = browser.get("/accounts/sessions/").content.decode()
+    assert f">{words}</td>" in page
+    assert f'title="{told}"' in page
+    head, body = page[page.index("<thead>") :].split("<tbody>", 1)
+    assert head.count("<th ") == body[: body.index("</tr>")].count("<td")
