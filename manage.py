@@ -22,10 +22,12 @@ WITHOUT_SERVICES = {
 
 
 def needs_services(arguments: list[str]) -> bool:
-    """A backtest or a search on a file reads no database."""
+    """A backtest or a search on a file reads no database; a proof does for stored candles only."""
     if len(arguments) < 2 or arguments[1] in WITHOUT_SERVICES:
         return False
     on_file = any(argument == "--bars" or argument.startswith("--bars=") for argument in arguments[2:])
+    if arguments[1] == "prove":
+        return any(argument == "--instrument" or argument.startswith("--instrument=") for argument in arguments[2:])
     return not (arguments[1] in {"backtest", "optimise", "walkforward"} and on_file)
 
 

@@ -205,6 +205,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-evaluations": {"task": "trading.sweep_evaluations", "schedule": 5.0},
     "mark-equity": {"task": "trading.mark_equity", "schedule": 15.0},
     "sweep-runs": {"task": "strategies.sweep_runs", "schedule": 60.0},
+    "sweep-inspections": {"task": "strategies.sweep_inspections", "schedule": 300.0},
     "thin-equity": {"task": "trading.thin_equity", "schedule": crontab(minute=41)},
 }
 

@@ -60,6 +60,13 @@ class StrategyArchived(DomainError):
     http_status = 409
 
 
+class NotDeployable(DomainError):
+    """A version may neither trade nor be listed; the message says why."""
+
+    code = "not-deployable"
+    http_status = 409
+
+
 class RunNotDone(DomainError):
     """The run has no result."""
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Instrument
@@ -70,6 +71,31 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.strategy.name} · {self.number}"
+
+    @property
+    def is_deployable(self) -> bool:
+        """Whether it may trade and be listed. Whoever lets a version trade asks this, or ``obstacle`` for the reason."""
+        return not self.obstacle
+
+    @property
+    def obstacle(self) -> str:
+        """One sentence for people: why it may neither trade nor be listed. Empty: it may."""
+        inspection = getattr(self, "inspection", None)
+        if inspection is None or inspection.status == Inspection.Status.WAITING:
+            return gettext("This version has not been read yet.")
+        if inspection.status == Inspection.Status.FAILED:
+            if inspection.line is None:
+                return gettext("This version does not run: %(message)s") % {"message": inspection.message}
+            return gettext("This version does not run: %(message)s (line %(line)s)") % {
+                "message": inspection.message,
+                "line": inspection.line,
+            }
+        if inspection.proved is None:
+            return gettext("This version has not been proved yet.")
+        if not inspection.proved:
+            found = (inspection.proof or {}).get("summary", "")
+            return gettext("This version did not pass its proof. %(found)s") % {"found": found}
+        return ""
 
 
 class Inspection(models.Model):

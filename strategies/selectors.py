@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Final
 
@@ -13,8 +14,8 @@ from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subque
 
 from clusterx.accounts.models import User
 from strategies.arrays import unpack
-from strategies.errors import RunNotDone
-from strategies.models import Run, RunLeg, RunResult, Study, UserStrategy, Version
+from strategies.errors import NotDeployable, RunNotDone
+from strategies.models import Inspection, Run, RunLeg, RunResult, Study, UserStrategy, Version
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS: Final = 10_000
@@ -53,6 +54,20 @@ def versions_of(strategy: UserStrategy) -> QuerySet[Version]:
 def version_of(user: User, public_id: uuid.UUID | str) -> Version:
     """A version of one of the user's strategies. Raises Version.DoesNotExist."""
     return versions().get(strategy__owner=user, public_id=public_id)
+
+
+def deployable(version: Version) -> Version:
+    """``version``, if it may trade and be listed. Raises NotDeployable with the reason: no runs, no proof, a failed one."""
+    if version.obstacle:
+        raise NotDeployable(version.obstacle, field="version")
+    return version
+
+
+def waiting_for_proof(moment: Any) -> list[int]:
+    """Keys of versions saved before ``moment``, in the day before it, whose inspection is not over: a message was lost."""
+    unread = Q(status=Inspection.Status.WAITING) | Q(status=Inspection.Status.PASSED, proved__isnull=True)
+    recent = Q(version__created_at__lt=moment, version__created_at__gte=moment - timedelta(days=1))
+    return list(Inspection.objects.filter(unread, recent).order_by("pk").values_list("pk", flat=True)[:100])
 
 
 def runs() -> QuerySet[Run]:

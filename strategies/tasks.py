@@ -35,7 +35,7 @@ def run_backtest(run_id: int) -> None:
 
 @shared_task(name="strategies.inspect_version", **(RETRY | {"autoretry_for": (OperationalError, InterfaceError, Refused)}))
 def inspect_version(version_id: int) -> None:
-    """Find out what a version declares."""
+    """Find out what a version declares, and put it to the proof."""
     from strategies.services import inspections
 
     inspections.inspect(version_id=version_id, at=timezone.now())
@@ -65,3 +65,10 @@ def do_study_chunk(chunk_id: int) -> None:
     from strategies.services import trying
 
     trying.do_chunk(chunk_id=chunk_id, at=timezone.now())
+
+
+@shared_task(name="strategies.sweep_inspections", expires=240, **RETRY)
+def sweep_inspections() -> None:
+    """Find versions whose message was lost, or whose worker was away for longer than it tries."""
+    for version_id in selectors.waiting_for_proof(timezone.now() - LOST_AFTER):
+        inspect_version.delay(version_id)

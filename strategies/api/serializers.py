@@ -148,6 +148,8 @@ class VersionOutput(serializers.Serializer[Any]):
     notes = serializers.CharField()
     created_at = serializers.DateTimeField()
     inspection = InspectionOutput(allow_null=True)
+    deployable = serializers.BooleanField(source="is_deployable", help_text="Whether it may trade and be listed.")
+    obstacle = serializers.CharField(help_text="Why it may not, in one sentence; else empty.")
 
 
 class WholeVersionOutput(VersionOutput):
