@@ -16,7 +16,7 @@ RUN /opt/venv/bin/pip install --no-deps --require-hashes -r requirements.txt \
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --gid 10001 clusterx && useradd --uid 10001 --gid clusterx --no-create-home --shell /usr/sbin/nologin clusterx
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
     CLUSTERX_ENV=production CLUSTERX_DATA=/tmp/clusterx STATIC_ROOT=/srv/static NUMBA_CACHE_DIR=/srv/numba FEED=off
 COPY --from=python /opt/venv /opt/venv
 WORKDIR /srv/clusterx

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 QUEUES = ("market", "trading", "research", "default")
 
 
+# glibc gives each thread a pool of memory of its own and hands none of them back; two serve these processes as well.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2"}
+
+
 @dataclass(frozen=True)
 class Process:
     """One long-lived process."""
 
     name: str
     command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=ENVIRONMENT.copy)
 
 
 def web(host: str = "127.0.0.1", port: int = 8000) -> Process:

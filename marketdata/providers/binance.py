@@ -14,9 +14,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ccxt.pro
-from ccxt.base.errors import BaseError
-
 from marketdata.bars import Bar
 from marketdata.messages import (
     BookDelta,
@@ -33,7 +30,12 @@ from marketdata.messages import (
     whole,
 )
 from marketdata.providers.base import ProviderError, Subscription
+from marketdata.providers.one_exchange import alone
 from marketdata.timeframes import TIMEFRAMES
+
+with alone("binance"):
+    import ccxt.pro
+    from ccxt.base.errors import BaseError
 
 PAGE = 1000
 SILENCE = 60.0  # seconds without any message after which a connection is given up

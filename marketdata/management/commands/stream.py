@@ -13,6 +13,9 @@ from marketdata.stream.service import StreamService
 
 
 class Command(BaseCommand):
+    # Django's checks import every page of the site, and with them the numeric libraries: half of this process's memory. Set-up
+    # has run them before.
+    requires_system_checks = ()
     help = "Keeps a connection to every venue that is switched on, builds bars, stores and publishes them."
 
     def handle(self, *args: Any, **options: Any) -> None:
