@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.db import connection
+
 from clusterx.accounts.models import User
 from marketdata.models import Instrument, WatchlistItem
 from marketdata.selectors import Summary, summaries
@@ -13,6 +15,7 @@ from marketdata.timeframes import TIMEFRAMES, Timeframe
 
 WIDTH: Final = 100.0
 HEIGHT: Final = 28.0
+FILLED: Final = 200  # bars of a chart that does not look empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,20 @@ def polyline(closes: Sequence[float]) -> str:
     step = WIDTH / (len(closes) - 1)
     base = HEIGHT - 2 if scale else HEIGHT / 2
     return " ".join(f"{index * step:.1f},{base - (close - low) * scale:.1f}" for index, close in enumerate(closes))
+
+
+def first_timeframe(instrument: Instrument) -> str:
+    """What a chart opens on: the finest timeframe with bars enough to fill it, else the finest."""
+    names = timeframes_for(instrument)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select t.name from unnest(%s::text[]) with ordinality as t(name, place) where exists (select 1 from"
+            " marketdata_candle where instrument_id = %s and timeframe = t.name order by time desc offset %s limit 1)"
+            " order by t.place limit 1",
+            [names, instrument.pk, FILLED - 1],
+        )
+        found = cursor.fetchone()
+    return found[0] if found else names[0]
 
 
 def timeframes_for(instrument: Instrument) -> list[str]:

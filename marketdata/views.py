@@ -62,6 +62,7 @@ def instrument(request: HttpRequest, ref: str) -> HttpResponse:
     row = overview.rows([one], user=person)[0]
     timeframes = overview.timeframes_for(one)
     wanted = request.GET.get("timeframe", "")
+    timeframe = wanted if wanted in timeframes else overview.first_timeframe(one)
     summary = selectors.described(row.summary)
     context = {
         "instrument": one,
@@ -69,7 +70,7 @@ def instrument(request: HttpRequest, ref: str) -> HttpResponse:
         "watched": row.watched,
         "star_lists": _last_used_first(request, list(watchlists.of(person)) if person else []),
         "timeframes": timeframes,
-        "timeframe": wanted if wanted in timeframes else timeframes[0],
+        "timeframe": timeframe,
         "page_data": {
             "instrument": {
                 **{name: summary[name] for name in ("ref", "symbol", "base", "quote", "price_decimals", "has_ticks")},
@@ -80,7 +81,7 @@ def instrument(request: HttpRequest, ref: str) -> HttpResponse:
             },
             "reference": row.summary.reference,
             "timeframes": timeframes,
-            "timeframe": wanted if wanted in timeframes else timeframes[0],
+            "timeframe": timeframe,
             "account": request.GET.get("account", ""),
             "deployment": request.GET.get("deployment", ""),
         },

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from marketdata.bars import Bar
 from marketdata.models import LatestPrice, WatchlistItem
 from marketdata.overview import polyline
 from marketdata.services import watchlists
+from marketdata.store import write_candles
 from tests.factories import START, InstrumentFactory, UserFactory, VenueFactory
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +75,26 @@ def test_the_instrument_page_offers_the_timeframes_there_are(client):
     assert response.status_code == 200
     assert response.context["timeframes"] == ["1h", "4h", "1d"]
     assert response.context["timeframe"] == "1h"
+
+
+def test_a_chart_opens_on_the_finest_bars_that_fill_it(client):
+    one = priced()
+
+    def fill(timeframe, seconds, count):
+        first = int(START.timestamp())
+        write_candles((one.pk, timeframe, Bar(first + n * seconds, 1.0, 1.0, 1.0, 1.0, 1.0)) for n in range(count))
+
+    def opens(query=""):
+        return client.get(f"/markets/{one.ref}/{query}").context["timeframe"]
+
+    assert opens() == "1m"
+    fill("1m", 60, 10)
+    fill("5m", 300, 199)
+    fill("1h", 3600, 200)
+    assert opens() == "1h"
+    assert opens("?timeframe=1m") == "1m"
+    fill("5m", 300, 200)
+    assert opens() == "5m"
 
 
 def test_an_unknown_instrument_is_not_found(client):
