@@ -46,7 +46,8 @@ def _read(inspection: Inspection, version: Version, at: datetime) -> None:
 def _prove(inspection: Inspection, version: Version, at: datetime) -> None:
     from strategies.services import proofs
 
-    proof = proofs.prove_version(version, inspection.declaration["style"])  # type: ignore[index]
+    assert inspection.declaration is not None
+    proof = proofs.prove_version(version, inspection.declaration)
     inspection.proof, inspection.proved, inspection.warm_up = proof.to_json(), proof.passed, proof.warm_up
     inspection.inspected_at = at
     inspection.save(update_fields=["proof", "proved", "warm_up", "inspected_at"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any, Final
@@ -23,6 +23,7 @@ from strategies.proving import Verdict, prove, warm_up
 from strategies.proving.decisions import Given, decisions_of
 from strategies.proving.series import markets
 from strategies.proving.subjects import Answering, Ours, Reply, Sandbox, Sandboxed
+from strategies.proving.verdict import Check, Failure
 from strategies.services import subjects
 
 BARS: Final = 1_500
@@ -31,7 +32,10 @@ MOST_BARS: Final = 10_000
 FEWEST_STORED: Final = 1_000
 LIVELY: Final = 10
 SECONDS: Final = 60.0
+SLOWEST: Final = 5.0
 HOUR: Final = 3_600
+MOST_OTHERS: Final = 12
+AHEAD: Final = ("prefix", "poison", "last-bar", "repeat")
 BOUNDARY: Final = "boundary"
 # Real candles, where a file cannot know that it is being asked: the ones most likely to be stored.
 STORED: Final = ("binance:BTC-USDT", "binance:ETH-USDT")
@@ -39,7 +43,10 @@ STORED: Final = ("binance:BTC-USDT", "binance:ETH-USDT")
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is proved, and what kind of bars it takes. ``seed`` says which invented markets, and where is cut."""
+    """What is proved, and what kind of bars it takes. ``seed`` says which invented markets, and where is cut.
+
+    ``others`` are further parameters with which it must not look ahead, in few questions.
+    """
 
     answer: Answering
     source: str = ""
@@ -48,15 +55,17 @@ class Candidate:
     length: int = BARS
     seed: int = 1
     events: bool = False
+    others: Sequence[Mapping[str, Value]] = ()
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The verdict on one series of bars, and which that was."""
+    """The verdict on one series of bars, and which that was; ``values`` where they were not those of the candidate."""
 
     on: str
     bars: Given
     verdict: Verdict
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ class Proof:
         series = [
             {
                 "on": one.on,
+                "values": dict(one.values),
                 "bars": len(one.bars),
                 "first": stamp(one.bars, 0),
                 "last": stamp(one.bars, -1),
@@ -89,21 +99,37 @@ class Proof:
             }
             for one in self.asked
         ]
-        return self.leading.verdict.to_json() | {"on": self.leading.on, "series": series}
+        leading = self.leading
+        return leading.verdict.to_json() | {"on": leading.on, "values": dict(leading.values), "series": series}
 
 
-def prove_version(version: Version, style: str, values: Mapping[str, Value] | None = None) -> Proof:
+def prove_version(version: Version, declaration: Mapping[str, Any], values: Mapping[str, Value] | None = None) -> Proof:
     """Ask a version what ``proving`` asks, a user's code inside the sandbox, on invented bars and on stored ones.
 
-    ``style`` is what its declaration says; without ``values`` it has its defaults. Raises Refused with the reason
-    ``boundary`` where this host cannot make the sandbox, and where rules describe no strategy.
+    Without ``values`` it has its defaults, and is asked a little with others of what it declares too. Raises Refused with
+    the reason ``boundary`` where this host cannot make the sandbox, and where rules describe no strategy.
     """
     # Which markets are invented hangs on the text, so that no file can hold the answers for them.
     seed = int(version.sha256[:8], 16)
     if version.strategy.kind == UserStrategy.Kind.RULES:
+        # What rules can say cannot look ahead with one parameter and not with another.
         return proof_of(ours(subjects.rules_strategy(version.rules), values or {}, seed=seed), stored=True)
     with noticing() as pool:
-        return proof_of(file_of(pool, version.source, style, values or {}, seed=seed), stored=True)
+        candidate = file_of(pool, version.source, declaration["style"], values or {}, seed=seed)
+        return proof_of(replace(candidate, others=() if values else others_of(declaration)), stored=True)
+
+
+def others_of(declaration: Mapping[str, Any]) -> list[dict[str, Value]]:
+    """Each choice, and both ends of each number, one parameter at a time; a look ahead could hide behind any of them."""
+    found: list[dict[str, Value]] = []
+    for one in sorted(declaration["parameters"], key=lambda one: one["kind"] != "choice"):
+        if one["kind"] == "choice":
+            levels = [value for value, _label in one["choices"]]
+        else:
+            whole = int if one["kind"] == "int" else float
+            levels = [whole(one[end]) for end in ("minimum", "maximum") if one[end] is not None]
+        found += [{one["name"]: level} for level in levels if level != one["default"]]
+    return found[:MOST_OTHERS]
 
 
 @contextmanager
@@ -184,10 +210,37 @@ def proof_of(candidate: Candidate, *, stored: bool = False) -> Proof:
         chosen = [found] if busy == 0 else [*chosen, found]
     asked: list[Asked] = []
     for on, bars, _busy, took in chosen:
+        if took > SLOWEST:  # a worker would be at it for longer than a task may take
+            return Proof((*asked, Asked(on, bars, too_slow(bars, took, candidate.seed))))
         asked.append(Asked(on, bars, proved_on(candidate, bars, took=took)))
         if not asked[-1].verdict.passed:
-            break
-    return Proof(tuple(asked), _warm_up(candidate, asked[0]) if asked[-1].verdict.passed else None)
+            return Proof(tuple(asked))
+    for values in candidate.others:
+        asked.append(Asked(asked[0].on, asked[0].bars, with_others(candidate, asked[0].bars, values, chosen[0][3]), values))
+        if not asked[-1].verdict.passed:
+            return Proof(tuple(asked))
+    return Proof(tuple(asked), _warm_up(candidate, asked[0]))
+
+
+def too_slow(bars: Given, took: float, seed: int) -> Verdict:
+    message = (
+        f"It takes {took:.1f} seconds to answer {len(bars):,} bars; "
+        f"a proof asks hundreds of times and needs it to take {SLOWEST:g} at most"
+    )
+    return Verdict(len(bars), seed, (Check("activity", 1, False),), (Failure("activity", message),))
+
+
+def with_others(candidate: Candidate, bars: Given, values: Mapping[str, Value], took: float) -> Verdict:
+    """Whether a decision changes with what comes later, with other parameters and in few questions.
+
+    That it decides nothing with them, or gives no answer, is allowed: not every combination makes sense.
+    """
+    assert isinstance(candidate.answer, Sandboxed)
+    other = replace(candidate.answer, values={**candidate.answer.values, **values})
+    verdict = prove(
+        other, bars, source=candidate.source, declared=None, cuts=24 if took > 1 else 40, poisons=3, seed=candidate.seed
+    )
+    return replace(verdict, failures=tuple(one for one in verdict.failures if one.bar is not None and one.check in AHEAD))
 
 
 def proof_on(candidate: Candidate, on: str, bars: Given) -> Proof:

@@ -113,6 +113,37 @@ def test_stored_candles_are_asked_about_too_and_catch_what_waits_for_them(person
     assert not version.is_deployable
 
 
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ('Parameter("mode", "Mode", "choice", "calm", choices=(("calm", "Calm"), ("bold", "Bold")))', "bold"),
+        ('Parameter("mode", "Mode", "int", 0, minimum=0, maximum=3)', 3),
+    ],
+)
+def test_a_look_ahead_behind_a_parameter_is_found(person, declared, value):
+    source = (
+        CHEATER.replace("import Strategy", "import Parameter, Strategy")
+        .replace("shift(-1)", f"shift(-1 if p.mode == {value!r} else 1)")
+        .replace("    def history", f"    parameters = ({declared},)\n\n    def history")
+    )
+    version = inspected(saved(person, source))
+    proof = version.inspection.proof
+    assert not version.is_deployable
+    assert (proof["values"], [one["passed"] for one in proof["series"]]) == ({"mode": value}, [True, False])
+
+
+def test_parameters_that_make_no_sense_together_are_nobodys_fault(person):
+    source = (
+        HONEST.replace("import Strategy", "import Parameter, Strategy")
+        .replace("rolling(20)", "rolling(20 if p.window < 50 else 1 // 0)")
+        .replace(
+            "    def history",
+            '    parameters = (Parameter("window", "W", "int", 9, minimum=2, maximum=90),)\n\n    def history',
+        )
+    )
+    assert inspected(saved(person, source)).obstacle == ""
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_rules_are_proved_in_this_process(person, name, monkeypatch):
     monkeypatch.setattr(subjects, "pool", lambda: pytest.fail("rules need no sandbox"))
@@ -166,6 +197,13 @@ def test_a_sandbox_that_goes_away_in_the_middle_is_no_verdict(person, monkeypatc
         inspections.inspect(version_id=version.pk, at=START)
     assert refused.value.reason == "boundary"
     assert Inspection.objects.get(pk=version.pk).proved is None
+
+
+def test_a_file_that_takes_too_long_for_a_proof_is_told_so(person, monkeypatch):
+    monkeypatch.setattr(proofs, "SLOWEST", 0.0)
+    version = inspected(saved(person, HONEST))
+    assert version.inspection.proved is False
+    assert "seconds to answer 1,500 bars" in version.obstacle
 
 
 def test_a_second_look_changes_nothing(person, monkeypatch):
