@@ -1,6 +1,10 @@
-// What the time axis and the crosshair write, in the person's time zone. Daily bars are dated in UTC.
+// What the axes and the crosshair write; times in the person's time zone. Daily bars are dated in UTC.
 
+import { price } from "../numbers.js";
 import { clockTime, exactTime, moment, month, shortDate, utcDate, year } from "../time.js";
+
+/** How a price axis writes: grouped, in the page's language. */
+export const priceFormat = (decimals, minMove) => ({ type: "custom", minMove, formatter: (value) => price(value, decimals) });
 
 /** Options for a chart whose bars are `timeframe` long. */
 export function axis(timeframe) {

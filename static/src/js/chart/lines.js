@@ -1,6 +1,7 @@
 // The series of one indicator on the chart: which kind draws an output, in which pane, in which colour.
 
 import { HistogramSeries, LineSeries, LineStyle } from "lightweight-charts";
+import { priceFormat } from "./axis.js";
 import { SECONDS } from "./bars.js";
 import { colourOf, faded, lineColour } from "./colours.js";
 import { Fill } from "./fills.js";
@@ -134,14 +135,14 @@ export class Lines {
     // A pane goes with its last series, and those below it move up: ask the first series of this indicator where it is.
     const sibling = [...this.#series.values()].find((series) => series.getPane().paneIndex() > 0);
     const pane = own ? (sibling?.getPane().paneIndex() ?? chart.panes().length) : 0;
-    const precise = output.unit === "price" && !own ? { precision: instrument.price_decimals, minMove: instrument.tick_size } : null;
+    const precise = output.unit === "price" && !own ? priceFormat(instrument.price_decimals, instrument.tick_size) : null;
     const common = {
       color: lineColour(output.tone, this.#place),
       title: "",
       lastValueVisible: own,
       priceLineVisible: false,
       crosshairMarkerVisible: false,
-      priceFormat: output.unit === "volume" ? { type: "volume" } : { type: "price", ...(precise ?? decimalsFor(output.values)) },
+      priceFormat: output.unit === "volume" ? { type: "volume" } : (precise ?? { type: "price", ...decimalsFor(output.values) }),
     };
     let series;
     if (output.style === "histogram") series = chart.addSeries(HistogramSeries, common, pane);

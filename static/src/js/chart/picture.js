@@ -2,7 +2,7 @@
 
 import { CandlestickSeries, createChart } from "lightweight-charts";
 import { onThemeChange } from "../theme.js";
-import { axis } from "./axis.js";
+import { axis, priceFormat } from "./axis.js";
 import { candle } from "./bars.js";
 import { candleColours, chartColours, colourOf } from "./colours.js";
 import { BarFeed } from "./feed.js";
@@ -49,7 +49,7 @@ export class LivePicture {
     });
     this.candles = this.chart.addSeries(CandlestickSeries, {
       ...candleColours(),
-      priceFormat: { type: "price", precision: instrument.price_decimals, minMove: 10 ** -instrument.price_decimals },
+      priceFormat: priceFormat(instrument.price_decimals, 10 ** -instrument.price_decimals),
     });
     onThemeChange(() => {
       this.chart.applyOptions({ layout: chartColours().layout, grid: { horzLines: { color: colourOf("--grid") } } });

@@ -3,7 +3,7 @@
 import { CandlestickSeries, HistogramSeries, createChart } from "lightweight-charts";
 import { onThemeChange } from "../theme.js";
 import { SECONDS, candle, indexOf } from "./bars.js";
-import { axis } from "./axis.js";
+import { axis, priceFormat } from "./axis.js";
 import { candleColours, chartColours, colourOf, faded } from "./colours.js";
 import { BarFeed } from "./feed.js";
 
@@ -33,7 +33,7 @@ export class ChartView {
     });
     this.candles = this.chart.addSeries(CandlestickSeries, {
       ...candleColours(),
-      priceFormat: { type: "price", precision: instrument.price_decimals, minMove: instrument.tick_size },
+      priceFormat: priceFormat(instrument.price_decimals, instrument.tick_size),
     });
     this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
     this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
