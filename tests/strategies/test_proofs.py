@@ -19,6 +19,7 @@ from strategies.services import inspections, proofs, subjects
 from strategies.services.strategies import create_strategy
 from tests.factories import START, UserFactory
 from tests.strategies.market import done, listed, walk
+from tests.strategies.test_api import Person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("sandbox")]
 
@@ -80,6 +81,17 @@ def test_a_cheater_is_refused_with_the_sentence_and_still_runs_as_a_backtest(per
         selectors.deployable(version)
     assert refused.value.message == f"This version did not pass its proof. {sentence}"
     assert done(person, listed(), version=version).status == "done"
+
+
+def test_the_api_shows_the_proof_and_whether_it_may_be_deployed():
+    person = Person()
+    made = person.post("/my-strategies/", {"name": "Mine", "source": CHEATER}).json()
+    assert (made["deployable"], made["obstacle"]) == (False, "This version has not been read yet.")
+    inspected(Version.objects.get(public_id=made["id"]))
+    shown = person.get(f"/versions/{made['id']}/").json()
+    assert (shown["inspection"]["proved"], shown["deployable"]) == (False, False)
+    assert shown["inspection"]["proof"]["failures"][0]["line"] == 15
+    assert shown["obstacle"].endswith(shown["inspection"]["proof"]["summary"])
 
 
 def test_a_broken_file_is_told_with_its_line(person):
