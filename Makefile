@@ -37,7 +37,7 @@ check: setup $(VENV)/installed-dev  ## format, lint, layers, types, Django's che
 format: $(VENV)/installed-dev  ## format the Python code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
-bench: setup $(VENV)/installed-dev  ## the figures of the README, beside their limits
+bench: setup $(VENV)/installed-dev  ## measures speed, beside its limits
 	@$(PY) -m benchmarks
 
 shell: setup  ## a Python shell with the models at hand

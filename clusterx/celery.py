@@ -2,9 +2,12 @@
 
 import os
 import warnings
+from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterx.settings")
 
@@ -14,3 +17,12 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("clusterx")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_ready.connect
+def keep_quiet_of_a_lost_broker(**_: Any) -> None:
+    """Whenever Redis is lost Celery warns of a default that will change. That running tasks go on is what we want.
+
+    Celery turns the warning on while it sets up its logs, so it is turned off after that.
+    """
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module=r"celery\.worker\.consumer")
