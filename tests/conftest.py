@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,3 +78,12 @@ def _quick_passwords() -> Iterator[None]:
 
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
         yield
+
+
+@pytest.fixture(autouse=True)
+def root_logger_keeps_its_level() -> Iterator[None]:
+    """A Celery worker within a test sets up the logs of the whole process; what tests after it look for would not be logged."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
