@@ -59,11 +59,11 @@ def request_run(*, owner: User, asked: RunRequest, at: datetime) -> Run:
     TooMany
         If 20 runs of this person wait or run.
     """
-    subject = _subject(asked)
+    subject = subject_of(asked)
     parameters = subject.accept(asked.parameters)
-    instruments = _instruments(asked, subject)
-    start, end = _span(asked, at)
-    conditions = _conditions(asked, instruments)
+    instruments = instruments_of(asked, subject)
+    start, end = span_of(asked, at)
+    conditions = conditions_of(asked, instruments)
     if isinstance(asked.seed, bool) or not isinstance(asked.seed, int) or not 0 <= asked.seed <= MOST_SEED:
         raise InvalidRunRequest(
             _("The seed must be 0..%(most)s, was %(found)s.") % {"most": MOST_SEED, "found": asked.seed}, field="seed"
@@ -79,7 +79,7 @@ def request_run(*, owner: User, asked: RunRequest, at: datetime) -> Run:
             end=end,
             conditions=conditions,
             seed=asked.seed,
-            engine_version=_engine_version(),
+            engine_version=engine_version(),
             code_hash=subject.code_hash,
             created_at=at,
         ),
@@ -106,7 +106,7 @@ def rerun(*, run_id: int, owner: User, at: datetime) -> Run:
         end=run.end,
         conditions=run.conditions,
         seed=run.seed,
-        engine_version=_engine_version(),
+        engine_version=engine_version(),
         code_hash=run.code_hash,
         rerun_of=run,
         created_at=at,
@@ -150,7 +150,7 @@ def unshare_run(*, run_id: int) -> Run:
     return run
 
 
-def _engine_version() -> int:
+def engine_version() -> int:
     from strategies.engine.model import ENGINE_VERSION
 
     return ENGINE_VERSION
@@ -182,7 +182,7 @@ def _queue(run: Run, legs: list[RunLeg]) -> Run:
 # -- what was asked -------------------------------------------------------------------------------------------------
 
 
-def _subject(asked: RunRequest) -> Subject:
+def subject_of(asked: RunRequest) -> Subject:
     if bool(asked.strategy) == (asked.version is not None):
         raise InvalidRunRequest(_("Choose a strategy of the library or a version of your own."), field="strategy")
     if asked.version is not None:
@@ -193,7 +193,7 @@ def _subject(asked: RunRequest) -> Subject:
         raise UnknownStrategy(error.message, field="strategy") from None
 
 
-def _instruments(asked: RunRequest, subject: Subject) -> list[Instrument]:
+def instruments_of(asked: RunRequest, subject: Subject) -> list[Instrument]:
     if asked.timeframe not in TIMEFRAMES:
         raise InvalidRunRequest(
             _("The timeframe must be one of %(offered)s, was %(found)s.")
@@ -223,7 +223,7 @@ def _instruments(asked: RunRequest, subject: Subject) -> list[Instrument]:
     return found
 
 
-def _span(asked: RunRequest, at: datetime) -> tuple[datetime, datetime]:
+def span_of(asked: RunRequest, at: datetime) -> tuple[datetime, datetime]:
     start, end = asked.start or EARLIEST, asked.end or at
     for name, moment in (("start", start), ("end", end)):
         if moment.tzinfo is None or moment < EARLIEST:
@@ -237,7 +237,7 @@ def _span(asked: RunRequest, at: datetime) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _conditions(asked: RunRequest, instruments: Sequence[Instrument]) -> dict[str, Any]:
+def conditions_of(asked: RunRequest, instruments: Sequence[Instrument]) -> dict[str, Any]:
     # The engine is loaded by the first run that is asked for, and not by every process that knows the models.
     from strategies.conditions import Conditions, read_costs, read_rules
     from strategies.engine.model import Market

@@ -80,7 +80,7 @@ def request_study(*, owner: User, asked: StudyRequest, at: datetime) -> Study:
         instruments=[asked.instrument], timeframe=asked.timeframe, strategy=asked.strategy, version=asked.version,
         start=asked.start, end=asked.end, cash=asked.cash, costs=asked.costs, rules=asked.rules, benchmark="none",
     )  # fmt: skip
-    runs._subject(wanted)
+    runs.subject_of(wanted)
     declared = declared_of(asked.strategy, asked.version, asked.timeframe)
     one_of("kind", asked.kind, tuple(Study.Kind.values))
     walks = asked.kind == Study.Kind.WALK_FORWARD
@@ -88,8 +88,8 @@ def request_study(*, owner: User, asked: StudyRequest, at: datetime) -> Study:
     one_of("method", method, METHODS)
     one_of("objective", asked.objective, OBJECTIVES)
     subject = Subject(version=asked.version) if asked.version is not None else Subject(declared=declared)
-    instruments = runs._instruments(wanted, subject)
-    start, end = runs._span(wanted, at)
+    instruments = runs.instruments_of(wanted, subject)
+    start, end = runs.span_of(wanted, at)
     plan = Plan(**known("plan", asked.plan, Plan)) if walks else None
     if asked.budget * (plan.windows if plan else 1) > MOST_TRIALS:
         raise InvalidRunRequest(
@@ -106,7 +106,7 @@ def request_study(*, owner: User, asked: StudyRequest, at: datetime) -> Study:
         timeframe=asked.timeframe,
         start=start,
         end=end,
-        conditions=runs._conditions(wanted, instruments),
+        conditions=runs.conditions_of(wanted, instruments),
         kind=asked.kind,
         method=method,
         space=space.to_json(),
@@ -115,7 +115,7 @@ def request_study(*, owner: User, asked: StudyRequest, at: datetime) -> Study:
         budget=asked.budget,
         stopping=stopping.to_json(),
         seed=asked.seed,
-        engine_version=runs._engine_version(),
+        engine_version=runs.engine_version(),
         code_hash=subject.code_hash,
         created_at=at,
     )
