@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from statistics import median
 
 import numpy as np
+import psutil
 
 from benchmarks.figures import Figure
 from marketdata.bars import Bar, Bars
@@ -14,6 +16,9 @@ from strategies.sandbox.image import image
 from strategies.sandbox.limits import Limits
 from strategies.sandbox.pool import Pool
 from strategies.sandbox.zygotes import Zygote
+from tests.strategies.sandbox.attempt import LIMITS as HOSTILE
+from tests.strategies.sandbox.attempt import descendants, descriptors, run, until
+from tests.strategies.sandbox.corpus import CORPUS
 
 HEAD = """
 from clusterx_api import *
@@ -76,6 +81,7 @@ def measure() -> list[Figure]:
             round_trip(pool),
             event_loop(pool),
             resident(pool),
+            *hostile(),
         ]
 
 
@@ -114,6 +120,32 @@ def resident(pool: Pool) -> Figure:
     with open(f"/proc/{zygote.pid}/smaps_rollup") as lines:  # noqa: PTH123
         private = sum(int(line.split()[1]) for line in lines if line.startswith("Anonymous"))
     return Figure("sandbox: memory of a zygote that is in no file", private / 1024, "MiB")
+
+
+def hostile() -> list[Figure]:
+    """What two hundred hostile programs in a row leave, those that take their time to be stopped aside."""
+    quick = [attempt for attempt in CORPUS if "timeout" not in attempt.reasons and "memory" not in attempt.reasons]
+    programs = (quick * (200 // len(quick) + 1))[:200]
+    with Pool(1, HOSTILE) as pool:
+        run(pool, programs[:20])
+        own, zygote = psutil.Process(), psutil.Process(pool._zygotes[0].pid)
+        processes, files, inside = len(descendants(os.getpid())), descriptors(), zygote.num_fds()
+        memory, held = own.memory_info().rss, zygote.memory_info().rss
+        began = time.perf_counter()
+        wrong = run(pool, programs)
+        seconds = time.perf_counter() - began
+        # What was killed last is still being cleared away.
+        until(lambda: len(descendants(os.getpid())) <= processes and zygote.num_fds() <= inside)
+        left = [
+            ("did what they must not", len(wrong), "", 0),
+            ("processes left", len(descendants(os.getpid())) - processes, "", 0),
+            ("descriptors left in the worker", descriptors() - files, "", 0),
+            ("descriptors left in the zygote", zygote.num_fds() - inside, "", 0),
+            ("memory left in the worker", (own.memory_info().rss - memory) / 2**20, "MiB", 4),
+            ("memory left in the zygote", (zygote.memory_info().rss - held) / 2**20, "MiB", 2),
+            ("time for each", seconds / len(programs) * 1e3, "ms", None),
+        ]
+    return [Figure(f"sandbox: 200 hostile programs, {name}", value, unit, limit) for name, value, unit, limit in left]
 
 
 if __name__ == "__main__":
