@@ -9,7 +9,7 @@ from numba import njit
 
 from strategies.engine import layout as at
 from strategies.engine.layout import Kind, Origin, Status, TimeInForce, Why
-from strategies.engine.pricing import down, equity_with, fee_of, gross_of_others, slipped, target_quantity, up
+from strategies.engine.pricing import down, equity_with, fee_of, gross_of_others, slipped, target_quantity, too_small, up
 
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING = (int(kind) for kind in Kind)
 WORKING, FILLED, CANCELLED, REJECTED, EXPIRED, WAITING = (int(status) for status in Status)
@@ -97,20 +97,23 @@ def write_fill(
     fills: Any, f: int, i: int, row: int, j: int, side: float, quantity: float, price: float, fee: float, slippage: float,
     maker: bool, why: int, phase: int, position: float,
 ) -> None:  # fmt: skip
-    fills[f, at.FILL_BAR], fills[f, at.FILL_ORDER], fills[f, at.FILL_INSTRUMENT] = i, row, j
-    fills[f, at.FILL_SIDE], fills[f, at.FILL_QUANTITY], fills[f, at.FILL_PRICE] = side, quantity, price
-    fills[f, at.FILL_FEE], fills[f, at.FILL_SLIPPAGE], fills[f, at.FILL_MAKER] = fee, slippage, maker
-    fills[f, at.FILL_WHY], fills[f, at.FILL_PHASE], fills[f, at.FILL_AMBIGUOUS] = why, phase, 0.0
-    fills[f, at.FILL_POSITION] = position
+    one = fills[f]
+    one[at.FILL_BAR], one[at.FILL_ORDER], one[at.FILL_INSTRUMENT] = i, row, j
+    one[at.FILL_SIDE], one[at.FILL_QUANTITY], one[at.FILL_PRICE] = side, quantity, price
+    one[at.FILL_FEE], one[at.FILL_SLIPPAGE], one[at.FILL_MAKER] = fee, slippage, maker
+    one[at.FILL_WHY], one[at.FILL_PHASE], one[at.FILL_AMBIGUOUS] = why, phase, 0.0
+    one[at.FILL_POSITION] = position
 
 
 @njit(cache=True)
 def write_target(orders: Any, row: int, bar: int, side: float, quantity: float) -> None:
     """A target order of the first instrument."""
-    orders[row, :] = 0.0
-    orders[row, at.BAR] = bar
-    orders[row, at.SIDE], orders[row, at.QUANTITY], orders[row, at.ORIGIN] = side, quantity, OF_TARGET
-    orders[row, at.LIMIT] = orders[row, at.STOP] = orders[row, at.TRAIL] = np.nan
+    order = orders[row]
+    for column in range(at.ORDER_SIZE):
+        order[column] = 0.0
+    order[at.BAR] = bar
+    order[at.SIDE], order[at.QUANTITY], order[at.ORIGIN] = side, quantity, OF_TARGET
+    order[at.LIMIT] = order[at.STOP] = order[at.TRAIL] = np.nan
 
 
 @njit(cache=True)
@@ -216,7 +219,7 @@ def fill_order(s: State, i: int, row: int, reference: float, limit: bool, phase:
         end(s, row, REJECTED, NO_SHORT)
         return False
     unit = price * market[at.MULTIPLIER]
-    if order[at.QUANTITY] * unit < market[at.MINIMUM_NOTIONAL] and not closes:
+    if too_small(order[at.QUANTITY] * unit, market[at.MINIMUM_NOTIONAL]) and not closes:
         end(s, row, REJECTED, TOO_SMALL)
         return False
     maker = limit and not (phase == at.AT_OPEN and order[at.FRESH] != 0)
@@ -282,7 +285,7 @@ def fill_target(s: State, i: int, j: int, reference: float, phase: int) -> None:
     order = s.orders[row]
     order[at.SIDE], order[at.QUANTITY] = side, order[at.FILLED] + quantity
     price = slipped(s.rules, reference, side, quantity, volume, market[at.TICK])
-    if wanted != 0 and quantity * price * market[at.MULTIPLIER] < market[at.MINIMUM_NOTIONAL]:
+    if wanted != 0 and too_small(quantity * price * market[at.MULTIPLIER], market[at.MINIMUM_NOTIONAL]):
         order[at.STATUS], order[at.WHY] = REJECTED, TOO_SMALL
         own[at.PENDING] = 0.0
         return
@@ -755,7 +758,10 @@ def attached_in_limits(s: State, i: int, j: int, enlarged: bool, entry: float) -
         order[at.SEEN] = s.counts[at.STEP]
         side, limit, start = order[at.SIDE], order[at.LIMIT], order[at.WOKEN_PRICE]
         if through(side, close, limit, s.rules[at.TOUCH] != 0):
-            fill_order(s, i, best, max(limit, start) if side < 0 else min(limit, start), True, at.IN_LIMITS)
+            both = held * side < 0 and stop_in_reach(s, j, held)
+            f = s.counts[at.FILLS]
+            if fill_order(s, i, best, max(limit, start) if side < 0 else min(limit, start), True, at.IN_LIMITS) and both:
+                s.fills[f, at.FILL_AMBIGUOUS] = 1.0
 
 
 @njit(cache=True)

@@ -27,7 +27,7 @@ def up(x: float, step: float) -> float:
     return math.ceil(x / step - NOISE) * step if step > 0 else x
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def slipped(rules: Any, price: float, side: float, quantity: float, volume: float, tick: float) -> float:
     """The price that a market or stop fill at ``price`` gets: moved against the trader, then rounded against him."""
     kind = rules[at.SLIPPAGE_KIND]
@@ -48,12 +48,18 @@ def slipped(rules: Any, price: float, side: float, quantity: float, volume: floa
     return down(max(price - slip, tick), tick)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def fee_of(rules: Any, quantity: float, price: float, multiplier: float, maker: bool) -> float:
     rate = rules[at.MAKER] if maker else rules[at.TAKER]
     fee = rate * quantity * price * multiplier + rules[at.PER_UNIT] * quantity
     minimum = rules[at.MINIMUM_FEE]
     return max(minimum, fee) if minimum > 0 else fee
+
+
+@njit(cache=True, inline="always")
+def too_small(notional: float, least: float) -> bool:
+    """Whether a fill is below the minimum notional; the quantity that is just worth it is not."""
+    return notional < least * (1 - NOISE)
 
 
 @njit(cache=True)
@@ -76,7 +82,7 @@ def gross_of_others(instruments: Any, markets: Any, j: int) -> float:
     return value
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def quantity_for(x: float, held: float, equity: float, unit: float, fee: float) -> float:
     """The position worth ``x`` times the equity that is left after the fee.
 
@@ -95,7 +101,7 @@ def quantity_for(x: float, held: float, equity: float, unit: float, fee: float) 
     return held
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def sized(
     rules: Any, held: float, cash: float, x: float, price: float, volume: float, unit_of: float, tick: float, lot: float
 ) -> tuple[float, float]:
@@ -113,10 +119,10 @@ def sized(
     side = 1.0 if difference > 0 else -1.0
     by_volume = rules[at.SLIPPAGE_KIND] == VOLUME_SHARE
     paid = price if by_volume else slipped(rules, price, side, 0.0, volume, tick)
-    wanted = sized_at(rules, held, cash, x, paid, unit_of)
+    wanted = sized_at(rules, held, cash, x, side, paid, unit_of)
     if by_volume:
         paid = slipped(rules, price, side, abs(wanted - held), volume, tick)
-        wanted = sized_at(rules, held, cash, x, paid, unit_of)
+        wanted = sized_at(rules, held, cash, x, side, paid, unit_of)
     if wanted != held:
         wanted = math.copysign(down(abs(wanted), lot), wanted)
     # What slippage or rounding turned around is left alone.
@@ -125,9 +131,9 @@ def sized(
     return wanted, paid
 
 
-@njit(cache=True)
-def sized_at(rules: Any, held: float, cash: float, x: float, paid: float, unit_of: float) -> float:
-    """As ``sized``, at the price after slippage and before rounding."""
+@njit(cache=True, inline="always")
+def sized_at(rules: Any, held: float, cash: float, x: float, side: float, paid: float, unit_of: float) -> float:
+    """As ``sized``, at the price after slippage and before rounding; ``held`` where it lies on the other side than ``side``."""
     unit = paid * unit_of
     worth = cash + held * unit
     if worth <= 0 or unit <= 0:
@@ -135,9 +141,9 @@ def sized_at(rules: Any, held: float, cash: float, x: float, paid: float, unit_o
     fee = rules[at.TAKER] + rules[at.PER_UNIT] / unit
     wanted = quantity_for(x, held, worth, unit, fee)
     minimum = rules[at.MINIMUM_FEE]
-    if minimum > 0 and abs(wanted - held) * unit * fee < minimum:
+    if minimum > 0 and (wanted - held) * side > 0 and abs(wanted - held) * unit * fee < minimum:
         wanted = quantity_for(x, held, worth - minimum, unit, 0.0) if worth > minimum else 0.0
-    return wanted
+    return wanted if (wanted - held) * side > 0 else held
 
 
 @njit(cache=True)

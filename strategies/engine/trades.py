@@ -86,8 +86,12 @@ def trades_of(fills: Any, orders: Any, multipliers: Any, close: Any, splits: Any
             last = len(close) - 1
             while last > 0 and not close[last, j] == close[last, j]:
                 last -= 1
+            price = close[last, j]
+            for done in range(len(splits)):
+                if splits[done, 1] == j and splits[done, 0] > last:
+                    price /= splits[done, 2]  # nothing has traded since
             bought[t, 2] += abs(held[j])
-            bought[t, 3] += abs(held[j]) * close[last, j]
+            bought[t, 3] += abs(held[j]) * price
             table[t, 3] = len(close) - 1
     for t in range(made):
         if current[int(table[t, 0])] != t:

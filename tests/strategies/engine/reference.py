@@ -454,7 +454,7 @@ class Simulator:
             self.end(order, "rejected", "short-not-allowed")
             return False
         closes = q0 != 0.0 and abs(after) <= DUST * quantity
-        if order.quantity * checked * market.multiplier < market.minimum_notional and not closes:
+        if order.quantity * checked * market.multiplier < market.minimum_notional * (1 - 1e-9) and not closes:
             self.end(order, "rejected", "minimum-notional")
             return False
         fee = account.fee(j, quantity, checked, maker=maker)
@@ -637,7 +637,7 @@ class Simulator:
         if quantity == 0.0:
             self.end(order, "rejected", "buying-power")
             return
-        if quantity * p * market.multiplier < market.minimum_notional and q1 != 0.0:
+        if quantity * p * market.multiplier < market.minimum_notional * (1 - 1e-9) and q1 != 0.0:
             self.end(order, "rejected", "minimum-notional")
             return
         fill = min(quantity, account.capacity(j, volume, now.used[j]))
