@@ -1,15 +1,16 @@
-"""The streams of a run and of a study: how far it is, to the person whose it is."""
+"""The streams of a run, a version and a study: how far it is, to the person whose it is."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from clusterx.live.publish import publish
 from strategies import selectors
 from strategies.api import serializers
 from strategies.api.studies import StudyProgress
-from strategies.models import Run, Study
+from strategies.models import Run, Study, Version
 
 
 def run_channel(run: Run) -> str:
@@ -48,6 +49,47 @@ def _run_of(channel: str, user: Any) -> Run | None:
     try:
         return selectors.runs_of(user).get(public_id=uuid.UUID(public_id))
     except (ValueError, Run.DoesNotExist):
+        return None
+
+
+# -- versions -----------------------------------------------------------------------------------------------------
+
+
+def version_channel(version: Version) -> str:
+    """The name of the version's private channel."""
+    return f"versions/{version.public_id}"
+
+
+def publish_version(version_id: int, progress: Mapping[str, Any] | None = None) -> None:
+    """Send what is known of a version, and how far its proof is; the newest wins, and the page knows the rest."""
+    version = selectors.versions().defer("source", "rules").get(pk=version_id)
+    publish(version_channel(version), known(version, progress), keep=False)
+
+
+def known(version: Version, progress: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    inspection = version.inspection
+    told = {"status": inspection.status, "proved": inspection.proved, "final": inspection.is_final, "progress": progress}
+    return {"version": told}
+
+
+def authorise_version(channel: str, user: Any) -> bool:
+    """Whether this person may listen: to versions of their own, and no others."""
+    return _version_of(channel, user) is not None
+
+
+def version_snapshot(channel: str, user: Any) -> tuple[dict[str, Any], int | None]:
+    """What is known of the version now."""
+    version = _version_of(channel, user)
+    return (known(version), None) if version is not None else ({}, None)
+
+
+def _version_of(channel: str, user: Any) -> Version | None:
+    _, _, public_id = channel.partition("/")
+    if not user.is_authenticated:
+        return None
+    try:
+        return selectors.version_of(user, uuid.UUID(public_id))
+    except (ValueError, Version.DoesNotExist):
         return None
 
 

@@ -60,6 +60,13 @@ class StrategyArchived(DomainError):
     http_status = 409
 
 
+class TooEarly(DomainError):
+    """It was done a moment ago, and is not done again yet."""
+
+    code = "too-early"
+    http_status = 429
+
+
 class NotDeployable(DomainError):
     """A version may neither trade nor be listed; the message says why."""
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Instrument
+from strategies import proof_wording
 from strategies.library import CATALOGUE
 from strategies.wording import said
 
@@ -93,7 +94,7 @@ class Version(models.Model):
         if inspection.proved is None:
             return gettext("This version has not been proved yet.")
         if not inspection.proved:
-            found = (inspection.proof or {}).get("summary", "")
+            found = proof_wording.said((inspection.proof or {}).get("summary", ""))
             return gettext("This version did not pass its proof. %(found)s") % {"found": found}
         return ""
 
@@ -117,9 +118,19 @@ class Inspection(models.Model):
     proved = models.BooleanField(null=True, help_text="Whether it may be deployed; unknown until it was proved.")
     warm_up = models.PositiveIntegerField(null=True, help_text="Bars until its answers no longer change with more history.")
     inspected_at = models.DateTimeField(null=True)
+    again_at = models.DateTimeField(
+        null=True, help_text="When another proof was asked for that is not over; until then the one before holds."
+    )
 
     def __str__(self) -> str:
         return self.status
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will be found out unless somebody asks."""
+        if self.again_at is not None or self.status == self.Status.WAITING:
+            return False
+        return self.status == self.Status.FAILED or self.proved is not None
 
 
 class Snapshot(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from celery import signals as celery_signals
@@ -11,6 +12,10 @@ from strategies import channels, tasks, warming
 
 def queue_inspection(*, version_id: int, **_: Any) -> None:
     tasks.inspect_version.delay(version_id)
+
+
+def publish_version(*, version_id: int, progress: Mapping[str, Any] | None = None, **_: Any) -> None:
+    channels.publish_version(version_id, progress)
 
 
 def queue_run(*, run_id: int, **_: Any) -> None:

@@ -65,9 +65,11 @@ def deployable(version: Version) -> Version:
 
 def waiting_for_proof(moment: Any) -> list[int]:
     """Keys of versions saved before ``moment``, in the day before it, whose inspection is not over: a message was lost."""
+    day = timedelta(days=1)
     unread = Q(status=Inspection.Status.WAITING) | Q(status=Inspection.Status.PASSED, proved__isnull=True)
-    recent = Q(version__created_at__lt=moment, version__created_at__gte=moment - timedelta(days=1))
-    return list(Inspection.objects.filter(unread, recent).order_by("pk").values_list("pk", flat=True)[:100])
+    recent = Q(version__created_at__lt=moment, version__created_at__gte=moment - day)
+    again = Q(again_at__lt=moment, again_at__gte=moment - day)
+    return list(Inspection.objects.filter((unread & recent) | again).order_by("pk").values_list("pk", flat=True)[:100])
 
 
 def runs() -> QuerySet[Run]:
@@ -160,6 +162,11 @@ def series(run: Run) -> Tables:
     """The curves of a run. Raises RunNotDone where it has none."""
     found = unpack(_result(run, "series").series)
     return Tables(found["time"], found["equity"], found["position"], found.get("benchmark"), found.get("regimes"))
+
+
+def regimes(run: Run) -> npt.NDArray[np.int8] | None:
+    """(n,) the market regime of each bar; None for several instruments. Raises RunNotDone."""
+    return series(run).regimes
 
 
 def trades(run: Run) -> npt.NDArray[Any]:

@@ -5,6 +5,9 @@ from django.dispatch import Signal
 version_saved = Signal()
 """A version is there to be looked at: ``version_id: int``."""
 
+version_changed = Signal()
+"""More is known of a version: ``version_id: int``, and ``progress``, a mapping, while it is proved."""
+
 run_queued = Signal()
 """A run waits for a worker: ``run_id: int``."""
 

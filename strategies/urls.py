@@ -23,6 +23,7 @@ urlpatterns = [
     path("mine/<uuid:public_id>/archive/", mine.archive, name="archive"),
     path("mine/<uuid:public_id>/restore/", mine.restore, name="restore"),
     path("versions/<uuid:public_id>/", mine.version, name="version"),
+    path("versions/<uuid:public_id>/prove/", mine.prove_again, name="prove_again"),
     path("versions/<uuid:public_id>/fork/", mine.fork, name="fork"),
     path("runs/", runs.run_list, name="runs"),
     path("runs/new/", asking.run_new, name="run_new"),
@@ -35,6 +36,8 @@ urlpatterns = [
     path("runs/<uuid:public_id>/bars/", runs.run_bars, name="run_bars"),
     path("shared/<str:token>/", runs.shared, name="shared"),
     path("shared/<str:token>/trades/", runs.shared_trades, name="shared_trades"),
+    path("shared/<str:token>/trades.csv", runs.shared_file, {"kind": "csv"}, name="shared_csv"),
+    path("shared/<str:token>/trades.parquet", runs.shared_file, {"kind": "parquet"}, name="shared_parquet"),
     path("shared/<str:token>/bars/", runs.shared_bars, name="shared_bars"),
     path("<slug:name>/", library.strategy, name="detail"),
 ]

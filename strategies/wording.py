@@ -10,11 +10,11 @@ CONTEXT = "strategy"
 
 
 def texts() -> Iterator[str]:
-    """Names, summaries, and the labels, helps and choices of parameters."""
+    """Names, summaries, reasons, and the labels, helps and choices of parameters."""
     from strategies.library import CATALOGUE
 
     for strategy in CATALOGUE.values():
-        yield from (strategy.label, strategy.summary)
+        yield from (strategy.label, strategy.summary, strategy.rationale)
         for parameter in strategy.parameters:
             yield from (parameter.label, parameter.help)
             yield from (label for _value, label in parameter.choices)

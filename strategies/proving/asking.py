@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from strategies.proving.verdict import Check, Failure
 
 @dataclass
 class Questions:
-    """What is asked, and what came of it so far."""
+    """What is asked, and what came of it so far. ``heard`` hears of each check when it was made."""
 
     answer: Answering
     given: Given
@@ -25,6 +25,7 @@ class Questions:
     checks: list[Check] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    heard: Callable[[Check], None] | None = None
 
     @property
     def apart(self) -> bool:
@@ -60,6 +61,11 @@ class Questions:
             yield cuts[at], error
         except InvalidSignals as error:
             yield cuts[at], Stopped(error.message)
+
+    def made(self, check: Check) -> None:
+        self.checks.append(check)
+        if self.heard is not None:
+            self.heard(check)
 
     def clean(self, *checks: str) -> bool:
         return not any(failure.check in checks for failure in self.failures)

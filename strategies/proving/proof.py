@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ def prove(
     poisons: int | None = None,
     seed: int = 1,
     elsewhere: Mapping[str, Answering] | None = None,
+    heard: Callable[[Check], None] | None = None,
 ) -> Verdict:
     """Whether ``answer`` decides by what it could have known, and by that alone.
 
@@ -65,6 +66,8 @@ def prove(
         Where the cuts are and what the noise is. The same seed asks the same questions.
     elsewhere : mapping, optional
         The same strategy asked in other circumstances, by their names: another process, another time zone.
+    heard : callable, optional
+        Hears of each check when it was made: for whoever watches.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def prove(
         cuts = 40 if slow else 240
     if poisons is None:
         poisons = len(KINDS) if slow or getattr(answer, "apart", False) else 4 * len(KINDS)
-    prover = Prover(answer, bars, source, seed, declared=declared)
+    prover = Prover(answer, bars, source, seed, heard=heard, declared=declared)
     return prover.run(cuts, poisons, elsewhere or {})
 
 
@@ -129,7 +132,7 @@ class Prover(Questions):
             self.fail(
                 "activity", "It decides nothing on these bars, so that nothing can be proved; choose others, or parameters"
             )
-        self.checks.append(Check("activity", 1, not idle))
+        self.made(Check("activity", 1, not idle))
 
     def check_prefixes(self, answers: Mapping[int, Decisions | Stopped]) -> None:
         found: list[tuple[int, Parting]] = []
@@ -150,7 +153,7 @@ class Prover(Questions):
             first = "first bar alone" if cut == 1 else f"first {cut:,} bars"
             message = f"It gives no answer to the {first}: {error.message}"
             self.fail("prefix", message, times=len(stopped), line=error.line, cut=cut)
-        self.checks.append(Check("prefix", len(answers), not (stopped or found)))
+        self.made(Check("prefix", len(answers), not (stopped or found)))
 
     def cause(self, bar: int, cut: int) -> int | None:
         """The bar without which the decision of ``bar`` is not what it is on the whole series."""
@@ -190,7 +193,7 @@ class Prover(Questions):
             self.fail("poison", message, bar=parts.bar, times=len(found), cut=cut, kind=kind, **told(parts))
         if stopped > count // 2:
             self.fail("poison", f"It gives no answer on {stopped} of {count} other futures, so that they prove nothing")
-        self.checks.append(Check("poison", len(cuts), not found and stopped <= count // 2))
+        self.made(Check("poison", len(cuts), not found and stopped <= count // 2))
 
     def check_last_bar(self) -> None:
         n, found = len(self.given), None
@@ -202,7 +205,7 @@ class Prover(Questions):
         if found:
             message = f"Bar {found.bar} changes when the last bar, {n - 1}, is unfinished or missing: {changed(found)}"
             self.fail("last-bar", message, bar=found.bar, cause=n - 1, **told(found))
-        self.checks.append(Check("last-bar", 3, self.clean("last-bar")))
+        self.made(Check("last-bar", 3, self.clean("last-bar")))
 
     def check_repeat(self, handed: Given) -> None:
         times = 2 if self.apart or not self.whole.dense else 4
@@ -219,7 +222,7 @@ class Prover(Questions):
             not np.array_equal(one, other) for one, other in zip(columns(handed), columns(self.given), strict=True)
         ):
             self.fail("repeat", "It changes the bars that it was given")
-        self.checks.append(Check("repeat", times, self.clean("repeat")))
+        self.made(Check("repeat", times, self.clean("repeat")))
 
     def check_memory(self, early: Mapping[int, Decisions | Stopped]) -> None:
         """Once the whole series was seen, short questions get the answers they got before; and numbers count, not arrays."""
@@ -244,7 +247,7 @@ class Prover(Questions):
                 self.fail("memory", "It answers from memory: other prices in the same arrays get the answer of before")
         except Stopped as error:
             self.fail("memory", f"It gives no answer when it is asked again: {error.message}", line=error.line)
-        self.checks.append(Check("memory", count, self.clean("memory")))
+        self.made(Check("memory", count, self.clean("memory")))
 
     def check_hidden(self, answers: Mapping[int, Decisions | Stopped]) -> None:
         """The beginning of a longer array is given: what lies behind it must make no difference."""
@@ -263,7 +266,7 @@ class Prover(Questions):
                 )
                 self.fail("hidden", message, bar=parts.bar, cut=cut, **told(parts))
                 break
-        self.checks.append(Check("hidden", count, self.clean("hidden")))
+        self.made(Check("hidden", count, self.clean("hidden")))
 
     def check_elsewhere(self, elsewhere: Mapping[str, Answering]) -> None:
         for where, answer in elsewhere.items():
@@ -274,21 +277,21 @@ class Prover(Questions):
                     self.fail("elsewhere", message, bar=parts.bar, where=where, **told(parts))
             except Stopped as error:
                 self.fail("elsewhere", f"In {where} it gives no answer: {error.message}", line=error.line)
-        self.checks.append(Check("elsewhere", len(elsewhere), self.clean("elsewhere")))
+        self.made(Check("elsewhere", len(elsewhere), self.clean("elsewhere")))
 
     def check_history(self) -> None:
         n, declared = len(self.given), self.declared
         live = getattr(self.answer, "newest", None)
         if self.failures and not self.clean("prefix", "poison", "memory"):
             # Histories of a strategy that looks ahead, or answers as it pleases, say nothing.
-            self.checks.append(Check("history", 0, True, "not made: the checks above have failed"))
+            self.made(Check("history", 0, True, "not made: the checks above have failed"))
         elif live is not None and self.whole.dense and isinstance(self.given, Bars):
             self.check_live(self.given, live)
         elif not self.whole.dense and getattr(self.answer, "narrowed", None) is None:
-            self.checks.append(Check("history", 0, True, "not made: an event-driven file keeps what it needs itself"))
+            self.made(Check("history", 0, True, "not made: an event-driven file keeps what it needs itself"))
         elif declared is not None and 2 * declared > n:
             note = f"not made: {declared:,} bars of history need a proof on {2 * declared:,} bars or more, had {n:,}"
-            self.checks.append(Check("history", 0, True, note))
+            self.made(Check("history", 0, True, note))
             self.hints.append(f"The history was not checked: {note.removeprefix('not made: ')}.")
         else:
             self.check_windows(declared)
@@ -308,7 +311,7 @@ class Prover(Questions):
             self.too_short(parts)
         elif declared is not None and self.needed is not None and declared > GENEROUS[0] * self.needed + GENEROUS[1]:
             self.hints.append(f"It declares {declared:,} bars of history; {self.needed:,} did on these bars.")
-        self.checks.append(Check("history", len(at) if self.whole.dense else 1, self.clean("history")))
+        self.made(Check("history", len(at) if self.whole.dense else 1, self.clean("history")))
 
     def check_live(self, bars: Bars, live: Any) -> None:
         """What a live session answers, with as many bars as the strategy declares, is what the whole series says."""
@@ -330,7 +333,7 @@ class Prover(Questions):
             self.fail("history", f"It gives no answer in a live session: {error.message}", line=error.line)
         if parts is not None:
             self.too_short(parts)
-        self.checks.append(Check("history", count, self.clean("history")))
+        self.made(Check("history", count, self.clean("history")))
 
     def too_short(self, parts: Parting) -> None:
         says = "too little history" if self.declared is None else f"{self.declared:,} bars of history"

@@ -110,6 +110,8 @@ class Verdict:
                 {
                     "check": one.check,
                     "sentence": one.sentence,
+                    "message": one.message,
+                    "reason": one.line_reason,
                     "bar": one.bar,
                     "cause": one.cause,
                     "times": one.times,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -69,6 +69,40 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a proof is: the checks that were made on the series with the number ``place`` of ``places``."""
+
+    on: str
+    place: int
+    places: int
+    checks: tuple[Check, ...] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    expected: int = 8
+
+    @property
+    def share(self) -> float:
+        """0 to 1, of all that is asked."""
+        return min(1.0, (self.place + min(1.0, len(self.checks) / self.expected)) / self.places)
+
+
+Heard = Callable[[Progress], None]
+
+
+def listening(heard: Heard | None, progress: Progress) -> Callable[[Check], None] | None:
+    """What a proof tells of its checks, as progress."""
+    if heard is None:
+        return None
+    heard(progress)
+    checks: list[Check] = []
+
+    def made(check: Check) -> None:
+        checks.append(check)
+        heard(replace(progress, checks=tuple(checks)))
+
+    return made
+
+
+@dataclass(frozen=True)
 class Proof:
     """All verdicts on one candidate. ``warm_up`` is in bars; None where it was not found."""
 
@@ -103,7 +137,13 @@ class Proof:
         return leading.verdict.to_json() | {"on": leading.on, "values": dict(leading.values), "series": series}
 
 
-def prove_version(version: Version, declaration: Mapping[str, Any], values: Mapping[str, Value] | None = None) -> Proof:
+def prove_version(
+    version: Version,
+    declaration: Mapping[str, Any],
+    values: Mapping[str, Value] | None = None,
+    *,
+    heard: Heard | None = None,
+) -> Proof:
     """Ask a version what ``proving`` asks, a user's code inside the sandbox, on invented bars and on stored ones.
 
     Without ``values`` it has its defaults, and is asked a little with others of what it declares too. Raises Refused with
@@ -113,10 +153,10 @@ def prove_version(version: Version, declaration: Mapping[str, Any], values: Mapp
     seed = int(version.sha256[:8], 16)
     if version.strategy.kind == UserStrategy.Kind.RULES:
         # What rules can say cannot look ahead with one parameter and not with another.
-        return proof_of(ours(subjects.rules_strategy(version.rules), values or {}, seed=seed), stored=True)
+        return proof_of(ours(subjects.rules_strategy(version.rules), values or {}, seed=seed), stored=True, heard=heard)
     with noticing() as pool:
         candidate = file_of(pool, version.source, declaration["style"], values or {}, seed=seed)
-        return proof_of(replace(candidate, others=() if values else others_of(declaration)), stored=True)
+        return proof_of(replace(candidate, others=() if values else others_of(declaration)), stored=True, heard=heard)
 
 
 def others_of(declaration: Mapping[str, Any]) -> list[dict[str, Value]]:
@@ -201,22 +241,29 @@ def file_of(pool: Sandbox, source: str, style: str, values: Mapping[str, Value],
     )
 
 
-def proof_of(candidate: Candidate, *, stored: bool = False) -> Proof:
-    """Ask on the liveliest of the invented markets, and with ``stored`` on real candles too, where there are enough."""
+def proof_of(candidate: Candidate, *, stored: bool = False, heard: Heard | None = None) -> Proof:
+    """Ask on the liveliest of the invented markets, and with ``stored`` on real candles too, where there are enough.
+
+    ``heard`` hears how far it is.
+    """
     invented = markets(candidate.length, candidate.seconds, legs=candidate.legs, seed=candidate.seed)
     on, bars, busy, took = liveliest(candidate.answer, invented)
     chosen = [(on, bars, busy, took)]
     if stored and (real := stored_bars(candidate)) is not None and (found := liveliest(candidate.answer, [real]))[2] != 0:
         chosen = [found] if busy == 0 else [*chosen, found]
     asked: list[Asked] = []
-    for on, bars, _busy, took in chosen:
+    places, expected = len(chosen) + len(candidate.others), 6 if candidate.source else 8
+    for place, (on, bars, _busy, took) in enumerate(chosen):
         if took > SLOWEST:  # a worker would be at it for longer than a task may take
             return Proof((*asked, Asked(on, bars, too_slow(bars, took, candidate.seed))))
-        asked.append(Asked(on, bars, proved_on(candidate, bars, took=took)))
+        told = listening(heard, Progress(on, place, places, expected=expected))
+        asked.append(Asked(on, bars, proved_on(candidate, bars, took=took, heard=told)))
         if not asked[-1].verdict.passed:
             return Proof(tuple(asked))
-    for values in candidate.others:
-        asked.append(Asked(asked[0].on, asked[0].bars, with_others(candidate, asked[0].bars, values, chosen[0][3]), values))
+    for place, values in enumerate(candidate.others, start=len(chosen)):
+        told = listening(heard, Progress(asked[0].on, place, places, values=values, expected=expected))
+        verdict = with_others(candidate, asked[0].bars, values, chosen[0][3], heard=told)
+        asked.append(Asked(asked[0].on, asked[0].bars, verdict, values))
         if not asked[-1].verdict.passed:
             return Proof(tuple(asked))
     return Proof(tuple(asked), _warm_up(candidate, asked[0]))
@@ -230,7 +277,9 @@ def too_slow(bars: Given, took: float, seed: int) -> Verdict:
     return Verdict(len(bars), seed, (Check("activity", 1, False),), (Failure("activity", message),))
 
 
-def with_others(candidate: Candidate, bars: Given, values: Mapping[str, Value], took: float) -> Verdict:
+def with_others(
+    candidate: Candidate, bars: Given, values: Mapping[str, Value], took: float, *, heard: Callable[[Check], None] | None = None
+) -> Verdict:
     """Whether a decision changes with what comes later, with other parameters and in few questions.
 
     That it decides nothing with them, or gives no answer, is allowed: not every combination makes sense.
@@ -238,8 +287,9 @@ def with_others(candidate: Candidate, bars: Given, values: Mapping[str, Value], 
     assert isinstance(candidate.answer, Sandboxed)
     other = replace(candidate.answer, values={**candidate.answer.values, **values})
     verdict = prove(
-        other, bars, source=candidate.source, declared=None, cuts=24 if took > 1 else 40, poisons=3, seed=candidate.seed
-    )
+        other, bars, source=candidate.source, declared=None, cuts=24 if took > 1 else 40, poisons=3, seed=candidate.seed,
+        heard=heard,
+    )  # fmt: skip
     return replace(verdict, failures=tuple(one for one in verdict.failures if one.bar is not None and one.check in AHEAD))
 
 
@@ -250,7 +300,7 @@ def proof_on(candidate: Candidate, on: str, bars: Given) -> Proof:
     return Proof((asked,), _warm_up(candidate, asked) if asked.verdict.passed else None)
 
 
-def proved_on(candidate: Candidate, bars: Given, *, took: float = 0.0) -> Verdict:
+def proved_on(candidate: Candidate, bars: Given, *, took: float = 0.0, heard: Callable[[Check], None] | None = None) -> Verdict:
     """One verdict. What takes long to answer is asked less often, but never less than 24 times."""
     many, few = (40, 7) if candidate.events else (240, 7 if candidate.source else 28)
     most = int(SECONDS / took) if took > 0 else many
@@ -261,6 +311,7 @@ def proved_on(candidate: Candidate, bars: Given, *, took: float = 0.0) -> Verdic
         cuts=max(24, min(many, most)),
         poisons=max(3, min(few, most // 8)),
         seed=candidate.seed,
+        heard=heard,
     )
 
 

@@ -19,9 +19,11 @@ from clusterx.errors import DomainError
 from strategies import selectors
 from strategies.forms import StrategyForm
 from strategies.models import Inspection, UserStrategy, Version
+from strategies.proving.series import KINDS
+from strategies.services import inspections
 from strategies.services import strategies as services
-from strategies.views import report
-from strategies.views.people import my_strategy, my_version, person
+from strategies.views import proofs, report
+from strategies.views.people import my_strategy, my_version, person, wants
 
 RECENT: Final = 5
 CONTEXT: Final = 3
@@ -61,10 +63,30 @@ def mine_one(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 @login_required
 @require_safe
 def version(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """One version as it was saved; nobody changes it any more."""
+    """One version as it was saved, and its proof; a script asks for the part ``state`` when more is known."""
     one = my_version(request, public_id)
-    context = {"version": one, "strategy": one.strategy, "inspection": inspection_of(one), "lines": text_of(one).splitlines()}
-    return render(request, "strategies/version.html", context)
+    inspection = inspection_of(one)
+    context = proofs.context(one, text_of(one).splitlines()) | {"version": one, "strategy": one.strategy}
+    if wants(request, "state"):
+        return render(request, "strategies/_version_state.html", context)
+    live = {
+        "id": str(one.public_id),
+        "final": inspection is not None and inspection.is_final,
+        "markets": {kind: proofs.market(kind) for kind in KINDS},
+    }
+    return render(request, "strategies/version.html", context | {"live": live})
+
+
+@login_required
+@require_POST
+def prove_again(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Another proof, on the candles that are stored by now."""
+    one = my_version(request, public_id)
+    try:
+        inspections.inspect_again(version_id=one.pk, at=timezone.now())
+    except DomainError as refused:
+        messages.error(request, refused.message)
+    return redirect("strategies:version", one.public_id)
 
 
 @login_required

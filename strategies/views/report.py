@@ -100,6 +100,7 @@ def context(run: Run, *, shared: bool = False) -> dict[str, Any]:
         "months": [str(name).capitalize() for _number, name in sorted(MONTHS_AP.items())],
         "distribution": distribution(metrics),
         "regimes": regimes(metrics, currency),
+        "regime_words": [str(words) for _label, words in sorted(REGIMES.items())],
         "regime_columns": [_(METRICS[key].label) for key in REGIME_COLUMNS],
         "sensitivity": sensitivity(run, currency),
         "variant_columns": [_(METRICS[key].label) for key in VARIANT_COLUMNS],
@@ -146,6 +147,7 @@ def chart_data(run: Run, metrics: Metrics, *, shared: bool) -> dict[str, Any]:
         "timeframe": run.timeframe,
         "bars": run.bars,
         "bars_url": f"{base}bars/",
+        "regimes": {int(label): str(words) for label, words in REGIMES.items()} if metrics.regimes else None,
         "trades": columns,
         "legs": [
             {

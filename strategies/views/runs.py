@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clusterx.errors import DomainError
-from strategies import library, selectors, wording
+from strategies import library, selectors, trade_list, wording
 from strategies.models import Run
 from strategies.services import runs as services
 from strategies.views import report, tables
@@ -130,6 +130,24 @@ def shared_trades(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def shared_bars(request: HttpRequest, token: str) -> HttpResponse:
     return _bars(request, _shared(token))
+
+
+@require_safe
+@never_cache
+def shared_file(request: HttpRequest, token: str, kind: str) -> HttpResponse:
+    """All trades as CSV or Parquet, for whoever has the link. Its name says nothing of whose they are."""
+    one = _shared(token)
+    refs = [instrument.ref for instrument in one.instruments]
+    trades = selectors.trades(one)
+    if kind == "csv":
+        body, mime = trade_list.as_csv(trades, refs).encode(), "text/csv; charset=utf-8"
+    else:
+        body, mime = trade_list.as_parquet(trades, refs), "application/vnd.apache.parquet"
+    headers = {
+        "Content-Disposition": f'attachment; filename="trades.{kind}"', "X-Robots-Tag": "noindex",
+        "Referrer-Policy": "no-referrer",
+    }  # fmt: skip
+    return HttpResponse(body, content_type=mime, headers=headers)
 
 
 def _shared(token: str) -> Run:

@@ -97,7 +97,10 @@ def _trade(index: int, trade: Any, instruments: list[Any], timeframe: str, curre
 
 
 def bar_window(run: Run, leg: int, start: int, count: int) -> dict[str, Any] | None:
-    """Bars ``start`` … of the snapshot of ``leg``, at most 5,000, as ``[time, open, high, low, close, volume]``."""
+    """Bars ``start`` … of the snapshot of ``leg``, at most 5,000, as ``[time, open, high, low, close, volume]``.
+
+    The market regime of each bar comes last where the run knows it.
+    """
     kept = Snapshot.objects.filter(legs__run=run, legs__place=leg).first()
     if kept is None:
         return None
@@ -107,4 +110,7 @@ def bar_window(run: Run, leg: int, start: int, count: int) -> dict[str, Any] | N
     part = np.column_stack([column[first:last] for column in bars.columns])
     times = bars.time[first:last].tolist()
     rows = [[time, *(None if np.isnan(value) else value for value in row[1:])] for time, row in zip(times, part, strict=True)]
+    regimes = selectors.regimes(run)
+    if regimes is not None and len(regimes) == len(bars):
+        rows = [[*row, label] for row, label in zip(rows, regimes[first:last].tolist(), strict=True)]
     return {"start": first, "total": len(bars), "rows": rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import uuid
@@ -9,6 +10,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -27,7 +29,7 @@ from strategies.views import metric_words
 from strategies.views.mine import changes
 from strategies.views.words import duration, metric_text, written
 from tests.factories import START, UserFactory
-from tests.strategies.market import asked_for, done, listed
+from tests.strategies.market import asked_for, done, listed, walk
 
 pytestmark = pytest.mark.django_db
 
@@ -255,6 +257,49 @@ def test_a_secret_link_shows_the_report_to_anybody_until_it_ends(client, person)
     assert Client().get(f"{link}trades/").status_code == Client().get(f"{link}bars/").status_code == 200
     client.post(f"/strategies/runs/{run.public_id}/share/", {"shared": "false"})
     assert Client().get(link).status_code == 404
+
+
+def test_a_secret_link_gives_the_trades_as_files_and_nothing_else_of_the_owner(client, person):
+    run = done(person, listed(walk(600)))
+    Run.objects.filter(pk=run.pk).update(printed="what my code printed")
+    share_run(run_id=run.pk, at=START)
+    run.refresh_from_db()
+    link = f"/strategies/shared/{run.share_token}/"
+    page = Client().get(link)
+    files = {kind: Client().get(f"{link}trades.{kind}") for kind in ("csv", "parquet")}
+    assert [files[kind].status_code for kind in files] == [200, 200]
+    assert f'href="{link}trades.csv"' in text(page)
+    assert files["csv"].content == client.get(f"/api/v1/runs/{run.public_id}/trades.csv").content
+    assert pyarrow.parquet.read_table(io.BytesIO(files["parquet"].content)).num_rows == len(selectors.trades(run)) > 0
+    answers = [page, *files.values(), Client().get(f"{link}trades/"), Client().get(f"{link}bars/")]
+    for answer in answers:
+        told = answer.content + repr(answer.headers).encode()
+        for secret in (person.email, str(run.public_id), "what my code printed", f"/{person.pk}/"):
+            assert secret.encode() not in told, secret
+        if "trades." in answer.request["PATH_INFO"]:
+            assert (answer["X-Robots-Tag"], answer["Referrer-Policy"]) == ("noindex", "no-referrer")
+    client.post(f"/strategies/runs/{run.public_id}/share/", {"shared": "false"})
+    assert Client().get(f"{link}trades.csv").status_code == 404
+
+
+def test_a_shared_run_of_ones_own_code_shows_no_code(client, person):
+    version = strategy_of(person, name="My secret idea", source="def secret_sauce(): pass\n")
+    run = done(person, listed())
+    Run.objects.filter(pk=run.pk).update(library="", version=version)
+    share_run(run_id=run.pk, at=START)
+    run.refresh_from_db()
+    page = text(Client().get(f"/strategies/shared/{run.share_token}/"))
+    for secret in ("secret_sauce", str(version.public_id), str(version.strategy.public_id), person.email):
+        assert secret not in page, secret
+
+
+def test_the_bars_of_a_run_carry_their_regime_and_the_report_its_words(client, person):
+    run = done(person, listed(walk(900)))
+    answer = client.get(f"/strategies/runs/{run.public_id}/bars/", {"start": 700, "count": 50}).json()
+    assert [row[6] for row in answer["rows"]] == selectors.series(run).regimes[700:750].tolist()
+    page = client.get(f"/strategies/runs/{run.public_id}/")
+    assert page.context["data"]["regimes"][1] == "Trending up"
+    assert 'id="show-regimes"' in text(page)
 
 
 def test_a_report_in_french_is_french(client, person):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from strategies import proof_wording
 from strategies.proving import prove
 from strategies.proving.subjects import Ours, in_time_zone
 from tests.strategies.proving.cheaters import CHEATERS
@@ -29,6 +30,11 @@ def test_a_planted_cheater_is_caught(name: str) -> None:
     assert told["passed"] is False
     assert told["failures"][0]["sentence"] == verdict.failures[0].sentence
     assert {check["name"] for check in told["checks"] if not check["passed"]} >= set(planted.caught)
+    for failure in verdict.failures:  # translators know every kind of sentence, and English stays as it was written
+        assert proof_wording.known(failure.message), failure.message
+        assert proof_wording.known(failure.line_reason) or not failure.line_reason, failure.line_reason
+        assert proof_wording.said(failure.sentence) == failure.sentence
+    assert proof_wording.said(verdict.summary) == verdict.summary
 
 
 def test_there_are_enough_of_them_and_of_every_style() -> None:

@@ -1,7 +1,7 @@
 // The newest bars with the trades that a rule would have made.
 
 import { CandlestickSeries, createChart, createSeriesMarkers } from "lightweight-charts";
-import { axis } from "../chart/axis.js";
+import { axis, priceFormat } from "../chart/axis.js";
 import { barAt, candle } from "../chart/bars.js";
 import { candleColours, chartColours, colourOf } from "../chart/colours.js";
 import { onThemeChange } from "../theme.js";
@@ -30,7 +30,7 @@ export class Preview {
     this.#answer = answer;
     const { localization, timeScale } = axis(answer.timeframe);
     this.chart.applyOptions({ localization, timeScale });
-    this.candles.applyOptions({ priceFormat: { type: "price", precision: answer.price_decimals, minMove: answer.tick_size } });
+    this.candles.applyOptions({ priceFormat: priceFormat(answer.price_decimals, answer.tick_size) });
     this.candles.setData(answer.rows.map(candle));
     const end = answer.rows.length;
     this.chart.timeScale().setVisibleLogicalRange(range ?? { from: end - SHOWN, to: end + 3 });

@@ -1,7 +1,8 @@
 // The bars of a run with its entries and exits. Bars come in windows, from the snapshot that the run kept.
 
 import { CandlestickSeries, LineSeries, createChart, createSeriesMarkers } from "lightweight-charts";
-import { axis } from "../chart/axis.js";
+import { axis, priceFormat } from "../chart/axis.js";
+import { RegimeBand } from "../chart/band.js";
 import { barAt, candle, indexOf } from "../chart/bars.js";
 import { candleColours, chartColours, colourOf } from "../chart/colours.js";
 import { compact, price, signedMoney } from "../numbers.js";
@@ -14,6 +15,7 @@ const EDGE = 80; // bars from the edge of what is there at which more is asked f
 const MOST = 12_000; // bars held; a jump further away begins anew
 const AROUND = 0.6; // bars shown on each side of a trade, as a share of its length
 const LEAST = 40;
+const REGIME = 6; // where a row of bars has its market regime
 
 export class PriceChart {
   #rows = [];
@@ -38,6 +40,7 @@ export class PriceChart {
     this.candles = this.chart.addSeries(CandlestickSeries, candleColours());
     this.line = this.chart.addSeries(LineSeries, { lineWidth: 2, lineStyle: 2, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false, pointMarkersVisible: true });
     this.marks = createSeriesMarkers(this.candles, []);
+    this.band = new RegimeBand();
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((range) => this.#wantMore(range));
     this.chart.subscribeCrosshairMove((event) => this.#tell(event.time));
     onThemeChange(() => {
@@ -61,13 +64,21 @@ export class PriceChart {
     return { drawn: this.marks.markers().length, rows: this.#rows.length };
   }
 
+  /** Show the market regimes behind the candles, or not. */
+  regimes(on) {
+    if (on) {
+      this.candles.attachPrimitive(this.band);
+      this.band.show(this.#rows.map((row) => row[REGIME]));
+    } else this.candles.detachPrimitive(this.band);
+  }
+
   async show(leg = this.leg) {
     this.leg = leg;
     this.#rows = [];
     this.#chosen = -1;
     this.line.setData([]);
-    const { price_decimals: precision, tick_size: minMove } = this.data.legs[leg];
-    this.candles.applyOptions({ priceFormat: { type: "price", precision, minMove } });
+    const { price_decimals: decimals, tick_size: tick } = this.data.legs[leg];
+    this.candles.applyOptions({ priceFormat: priceFormat(decimals, tick) });
     await this.#load(Math.max(0, this.data.bars - WINDOW), WINDOW);
     const end = this.#rows.length;
     this.chart.timeScale().setVisibleLogicalRange({ from: end - Math.max(LEAST, this.container.clientWidth / 7), to: end + 3 });
@@ -139,6 +150,7 @@ export class PriceChart {
 
   #draw() {
     this.candles.setData(this.#rows.map((row) => (row[1] === null ? { time: row[0] } : candle(row))));
+    this.band.show(this.#rows.map((row) => row[REGIME]));
     const first = this.#rows[0]?.[0] ?? Infinity;
     const last = this.#rows.at(-1)?.[0] ?? -Infinity;
     const { trades } = this;
@@ -186,7 +198,8 @@ export class PriceChart {
       if (!trades.open[index] && barAt(this.#rows, trades.exit_time[index]) === row[0]) said.push(`${say(trades.side[index] > 0 ? "sold" : "bought", { price: price(trades.exit_price[index], decimals) })} (${signedMoney(trades.pnl[index], this.data.currency)})`);
       return said;
     });
+    const regime = this.data.regimes?.[row[REGIME]] ? [this.data.regimes[row[REGIME]]] : [];
     const values = row.slice(1, 5).map((value) => price(value, decimals));
-    this.legend.textContent = [this.data.timeframe === "1d" ? utcDate(row[0]) : moment(row[0]), `O ${values[0]} H ${values[1]} L ${values[2]} C ${values[3]}`, compact(row[5]), ...here].join("  ·  ");
+    this.legend.textContent = [this.data.timeframe === "1d" ? utcDate(row[0]) : moment(row[0]), `O ${values[0]} H ${values[1]} L ${values[2]} C ${values[3]}`, compact(row[5]), ...regime, ...here].join("  ·  ");
   }
 }

@@ -6,6 +6,8 @@ import { zone } from "../time.js";
 import { toast } from "../toast.js";
 import { say } from "./words.js";
 
+const REGIMES_SHOWN = "lab.regimes";
+
 /** Draw what is in #report, once it is on the page. The chart library comes when there is something to draw. */
 export async function startReport() {
   const report = document.getElementById("report");
@@ -22,6 +24,7 @@ export async function startReport() {
   const priceNode = clean("price-chart");
   const chart = new PriceChart(priceNode, data, document.getElementById("price-legend"));
   Object.assign(window, { clusterx: { equity, price: chart } }); // for tests in a browser and for the curious
+  startRegimes(chart);
   const steps = new Steps(chart, data);
   await chart.show(0).catch(() => failed(priceNode, () => chart.show(0)));
   for (const button of document.querySelectorAll("[data-leg]")) {
@@ -36,6 +39,31 @@ export async function startReport() {
     steps.go(Number(row.dataset.jump ?? row.dataset.trade));
     if (event.target.closest("[data-jump]") || innerWidth >= 860) document.getElementById("price-card").scrollIntoView({ block: "start", behavior: "smooth" });
   });
+}
+
+/** The band of market regimes: on a switch that this device remembers. */
+function startRegimes(chart) {
+  const box = document.getElementById("show-regimes");
+  if (!box) return;
+  const keys = document.getElementById("regime-keys");
+  try {
+    box.checked = localStorage.getItem(REGIMES_SHOWN) !== "no";
+  } catch {
+    // Storage is off: they are shown.
+  }
+  const show = () => {
+    chart.regimes(box.checked);
+    keys.hidden = !box.checked;
+  };
+  box.addEventListener("change", () => {
+    show();
+    try {
+      localStorage.setItem(REGIMES_SHOWN, box.checked ? "yes" : "no");
+    } catch {
+      // It holds for this page.
+    }
+  });
+  show();
 }
 
 class Steps {
