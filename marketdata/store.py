@@ -21,6 +21,10 @@ UPSERT = (
     " where (kept.open, kept.high, kept.low, kept.close, kept.volume)"
     " is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)"
 )
+# A year of 5m bars as six values of bytes takes a quarter of the time that 105,000 rows of Python objects do.
+PACKED = "string_agg(int8send(time), ''::bytea), " + ", ".join(
+    f"string_agg(float8send({name}), ''::bytea)" for name in ("open", "high", "low", "close", "volume")
+)
 POSTGRES_EPOCH = 946_684_800  # 2000-01-01, from which its timestamps count
 TYPES = ("int8", "text", "timestamptz", "float8", "float8", "float8", "float8", "float8", "int4", "int2", "int2")
 
@@ -52,15 +56,18 @@ class BarStore:
         if limit is not None:
             most, values = " limit %s", [*values, limit]
         query = (
-            "select extract(epoch from time)::bigint, open, high, low, close, volume"
-            f" from marketdata_candle where {where} order by time {'asc' if oldest else 'desc'}{most}"
+            f"select {PACKED} from (select extract(epoch from time)::bigint as time, open, high, low, close, volume"
+            f" from marketdata_candle where {where} order by time {'asc' if oldest else 'desc'}{most}) bars"
         )
-        with connection.cursor() as cursor:
-            cursor.execute(query, values)
-            rows = cursor.fetchall()
-        if not oldest:
-            rows.reverse()
-        return Bars.of(rows)
+        connection.ensure_connection()
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            packed = cursor.execute(query, values, binary=True).fetchone()
+        if packed is None or packed[0] is None:
+            return Bars.of([])
+        time = np.frombuffer(packed[0], ">i8")
+        order = np.argsort(time)  # a database that aggregates in parallel keeps no order
+        prices = (np.frombuffer(column, ">f8")[order].astype(np.float64) for column in packed[1:])
+        return Bars(time[order].astype(np.int64), *prices)
 
     def last_time(self, instrument_id: int, timeframe: str) -> int | None:
         """Opening time of the newest stored bar, in epoch seconds."""
