@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -108,6 +109,8 @@ class Search:
         Trials in a generation.
     stopping : Stopping
         When to end early.
+    most : int
+        How many trials there can be, where they were counted before.
 
     Raises
     ------
@@ -116,7 +119,15 @@ class Search:
     """
 
     def __init__(
-        self, space: Space, method: Method, *, trials: int, seed: int = 0, batch: int = 16, stopping: Stopping | None = None
+        self,
+        space: Space,
+        method: Method,
+        *,
+        trials: int,
+        seed: int = 0,
+        batch: int = 16,
+        stopping: Stopping | None = None,
+        most: int | None = None,
     ) -> None:
         if method not in ("grid", "random", "bayesian"):
             raise InvalidSpace(f"method must be grid, random or bayesian, was {method!r}")
@@ -130,7 +141,11 @@ class Search:
         self._exhausted = False
         self._next = 0  # no trial before this one is planned
         self._keys: set[str] = set()
-        self._grid = space.grid_within(trials) if method == "grid" else []
+        self._most = most or (len(self._grid) if method == "grid" else trials)
+
+    @cached_property
+    def _grid(self) -> list[Values]:
+        return self.space.grid_within(self.limit)
 
     # -- asking and telling --------------------------------------------------------------------------------------------
 
@@ -267,13 +282,13 @@ class Search:
         """Whether nothing is left to ask for or to wait for."""
         if not all(trial.finished for trial in self.trials):
             return False
-        full = len(self.trials) >= (len(self._grid) if self.method == "grid" else self.limit)
+        full = len(self.trials) >= self._most
         return full or self._exhausted or self.stopped is not None
 
     @property
     def total(self) -> int:
         """How many trials there will be at most; fewer if it stops early or the space runs out."""
-        return len(self.trials) if self._exhausted else len(self._grid) if self.method == "grid" else self.limit
+        return len(self.trials) if self._exhausted else self._most
 
     # -- storing -------------------------------------------------------------------------------------------------------
 
@@ -288,6 +303,7 @@ class Search:
             "batch": self.batch,
             "stopping": self.stopping.to_json(),
             "exhausted": self._exhausted,
+            "most": self._most,
             "trials": [trial.to_json() for trial in self.trials],
         }
 
@@ -306,6 +322,7 @@ class Search:
             seed=stored["seed"],
             batch=stored["batch"],
             stopping=Stopping(**stored["stopping"]),
+            most=stored.get("most"),
         )
         search.trials = [Trial.from_json(trial) for trial in stored["trials"]]
         search._keys = {key(trial.values) for trial in search.trials}
@@ -331,8 +348,11 @@ def chunk_size(trials: int, workers: int, seconds_each: float, seconds_wanted: f
     """How many trials a task should hold: about ``seconds_wanted`` of work, and at least four tasks for each worker.
 
     Four, so that a slow chunk at the end leaves the other workers idle for an eighth of the run on average, not for half.
+    Where a fourth would be less than a third of ``seconds_wanted`` that much is taken, so that handing out costs little
+    beside the work; but every worker gets a chunk.
     """
     if trials < 1 or workers < 1 or not seconds_each >= 0:
         raise InvalidSpace("a chunk needs trials, workers and a duration")
     by_time = trials if seconds_each == 0 else max(1, int(seconds_wanted / seconds_each))
-    return max(1, min(by_time, math.ceil(trials / (4 * workers))))
+    fair = math.ceil(trials / (4 * workers))
+    return max(1, min(by_time, max(fair, min(by_time // 3, math.ceil(trials / workers)))))

@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from strategies.services.tuning import Ground, Scores, Trials
 
 logger = logging.getLogger(__name__)
+_grounds: dict[int, Ground] = {}
 
 CHUNKS: Final = 0x63686E6B  # "chnk" and "stdy": the first halves of the advisory locks' keys
 STUDIES: Final = 0x73746479
+CHANGING: Final = ("state", "trials_done", "trials_total", "best", "reason", "message", "line", "counted")
+GROUNDS: Final = 2  # studies whose bars a process keeps at hand; what was asked of a study never changes
 HOPELESS: Final = 20  # a study of which so many trials failed and none did not is over
 
 
@@ -55,7 +58,8 @@ def begin_study(*, study_id: int, at: datetime) -> Study | None:
                 return study
             for chunk in study.chunks.filter(done_at=None).only("pk"):
                 studies.announce_chunk(chunk)
-            over = _hand_out(study, at)
+            over = _hand_out(study, clock(), {})
+            study.save(update_fields=CHANGING)
         if over:
             _finish(study_id, clock)
     return Study.objects.get(pk=study_id)
@@ -74,8 +78,11 @@ def do_chunk(*, chunk_id: int, at: datetime) -> bool:
                 study = _locked(chunk.study_id)
                 if study is None or study.is_final:
                     return False
-                _note(study, chunk, found, seconds, clock())
-                over = study.status == Study.Status.RUNNING and _hand_out(study, clock())
+                search = _note(study, chunk, found, seconds, clock())
+                over = study.status == Study.Status.RUNNING and _hand_out(study, clock(), {chunk.window: search})
+                if not study.is_final:
+                    study.save(update_fields=CHANGING)
+                    studies.announce(study.pk)
             if over:
                 _finish(chunk.study_id, clock)
             return True
@@ -102,7 +109,7 @@ def _prepare(study: Study, at: datetime) -> None:
     stored = search.to_json()
     study.state = {
         "version": studies.STATE,
-        "seconds_each": (0.002 + 3e-8 * len(bars)) * (5 if _is_code(study) else 1),
+        "seconds_each": (0.0003 + 1e-8 * len(bars)) * (5 if _is_code(study) else 1),
         "searches": [{"window": window, "done": False, "search": stored} for window in windows],
     }
     study.trials_total = search.total * len(windows)
@@ -111,8 +118,11 @@ def _prepare(study: Study, at: datetime) -> None:
     studies.announce(study.pk)
 
 
-def _hand_out(study: Study, at: datetime) -> bool:
-    """Give the workers chunks. True if nothing is left to do but to finish."""
+def _hand_out(study: Study, at: datetime, searches: Mapping[int, Search]) -> bool:
+    """Give the workers chunks. True if nothing is left to do but to finish.
+
+    ``searches`` are those, by window, that were read already. The study is not saved.
+    """
     from strategies.robustness.search import chunk_size
 
     assert study.state is not None
@@ -124,15 +134,16 @@ def _hand_out(study: Study, at: datetime) -> bool:
     for place, one in enumerate(study.state["searches"]):
         if one["done"] or room <= 0:
             continue
-        declared = declared or studies.declared_of(study.library, study.version, study.timeframe)
-        search = _search(one["search"], declared)
+        search = searches.get(place)
+        if search is None:
+            declared = declared or studies.declared_of(study.library, study.version, study.timeframe)
+            search = _search(one["search"], declared)
         while room > 0 and (asked := search.ask(size)):
             numbers = [trial.number for trial in asked]
             studies.announce_chunk(study.chunks.create(window=place, numbers=numbers, asked_at=at))
             room, left = room - 1, left + 1
         one["search"], one["done"] = search.to_json(), search.done
     study.trials_total = max(study.trials_done, sum(_most(one["search"], study) for one in study.state["searches"]))
-    study.save(update_fields=["state", "trials_total"])
     return left == 0 and all(one["done"] for one in study.state["searches"])
 
 
@@ -143,7 +154,7 @@ def _most(search: Mapping[str, Any], study: Study) -> int:
 def _tried(chunk: StudyChunk) -> tuple[Scores, float]:
     from strategies.services.tuning import tried
 
-    study = Study.objects.select_related("version__strategy", "version__inspection", "snapshot").get(pk=chunk.study_id)
+    study = Study.objects.select_related("version__strategy", "version__inspection").get(pk=chunk.study_id)
     assert study.state is not None
     one = study.state["searches"][chunk.window]
     points = [one["search"]["trials"][number]["values"] for number in chunk.numbers]
@@ -154,8 +165,11 @@ def _tried(chunk: StudyChunk) -> tuple[Scores, float]:
     return found, time.perf_counter() - began
 
 
-def _note(study: Study, chunk: StudyChunk, found: Scores, seconds: float, at: datetime) -> None:
-    """Write down what a chunk came to, in its row, in the search, and in how often this person tried the strategy."""
+def _note(study: Study, chunk: StudyChunk, found: Scores, seconds: float, at: datetime) -> Search:
+    """Write down what a chunk came to, in its row, in the search, and in how often this person tried the strategy.
+
+    The study is not saved, unless it is over.
+    """
     assert study.state is not None
     declared = studies.declared_of(study.library, study.version, study.timeframe)
     one = study.state["searches"][chunk.window]
@@ -181,19 +195,19 @@ def _note(study: Study, chunk: StudyChunk, found: Scores, seconds: float, at: da
         study.counted = record_trials(owner=study.owner, subject=subject, what=study.kind, sharpes=[], count=count, at=at)
     else:
         TrialBatch.objects.filter(study=study).update(count=study.trials_done)
-    study.save()
     if best is None and study.trials_done >= HOPELESS and not any(
         trial["score"] is not None for one in study.state["searches"] for trial in one["search"]["trials"]
     ):  # fmt: skip
+        study.save(update_fields=CHANGING)
         _fail(study.pk, study.reason, study.message, at, line=study.line)
         study.status = Study.Status.FAILED
-    studies.announce(study.pk)
+    return search
 
 
 def _finish(study_id: int, now: Any) -> None:
     """What the trials show together. Done once; computed without a lock on the row."""
     with _alone(STUDIES, study_id) as mine:
-        study = Study.objects.select_related("version__strategy", "version__inspection", "snapshot", "owner").get(pk=study_id)
+        study = Study.objects.select_related("version__strategy", "version__inspection", "owner").get(pk=study_id)
         if not mine or study.status != Study.Status.RUNNING:
             return
         made = _conclusion(study)
@@ -285,25 +299,34 @@ def _search(stored: Mapping[str, Any], declared: contract.Declared) -> Search:
 
 
 def _ground(study: Study, bars: Bars | None = None) -> Ground:
+    """What its trials share. Raises InvalidBars or NoBars where ``bars`` are none to search on."""
+    found = _grounds.get(study.pk) if bars is None else None
+    if found is None:
+        assert study.snapshot_id is not None
+        found = _grounds[study.pk] = _made(study, _bars(study.snapshot_id) if bars is None else bars)
+        while len(_grounds) > GROUNDS:
+            _grounds.pop(next(iter(_grounds)))
+    return found
+
+
+def _made(study: Study, bars: Bars) -> Ground:
     from strategies.backtest import library_decision
     from strategies.conditions import Conditions
     from strategies.services.tuning import Ground
 
     declared = studies.declared_of(study.library, study.version, study.timeframe)
+    source = study.version.source if study.version is not None and _is_code(study) else None
 
     def decide(point: Mapping[str, Any]) -> Decide:
         accepted = contract.validate(declared, point)
-        if _is_code(study):
-            assert study.version is not None
-            return sandboxed(study.version.source, dict(accepted), style="Strategy")
+        if source is not None:
+            return sandboxed(source, dict(accepted), style="Strategy")
         return library_decision(declared, accepted)
 
-    assert study.snapshot_id is not None
-    held = _bars(study.snapshot_id) if bars is None else bars
-    return Ground(held, Conditions.from_json(study.conditions), decide, study.objective)
+    return Ground(bars, Conditions.from_json(study.conditions), decide, study.objective)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=GROUNDS)
 def _bars(snapshot_id: int) -> Bars:
     """Each process unpacks a study's bars once, not for each chunk. A snapshot never changes."""
     return bars_of(Snapshot.objects.get(pk=snapshot_id))

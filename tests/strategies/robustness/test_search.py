@@ -241,7 +241,9 @@ def test_chunks_hold_all_trials_once_and_a_second_of_work_each() -> None:
     trials = new("random").ask(10)
     assert [[t.number for t in chunk] for chunk in chunks(trials, 4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert chunk_size(1000, 2, 0.01) == 100
-    assert chunk_size(1000, 2, 0.0001) == 125  # four tasks for each worker at least
+    assert chunk_size(1000, 2, 0.004) == 125  # four tasks for each worker at least
+    assert chunk_size(1000, 2, 0.002) == 166  # but of a third of a second
+    assert chunk_size(1000, 2, 0.0001) == 500  # and one for each worker
     assert chunk_size(1000, 2, 5.0) == 1
     assert chunk_size(3, 8, 0.0) == 1
 
