@@ -1,28 +1,29 @@
 """Owns the root that the jail sees: which files of this host are bound where, and nothing else of it.
 
 The platform's pure modules are copied, with empty packages around them, so that no settings, services or other file of
-the project can be reached. Numba's cache is filled by running those copies once outside the jail: it holds the code of
-the platform, never of a user. What was made is kept under a key of all that it depends on.
+the project can be reached. Numba's cache is filled by running those copies once outside the jail, from what this host has
+compiled of the same sources where it has: it holds the code of the platform, never of a user. What was made is kept under a
+key of all that it depends on.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from strategies.sandbox import images
 from strategies.sandbox.limits import NoBoundary
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,8 @@ COPIED = (
 )
 API = b"from strategies.sandbox.inside.api import *\n"
 WARM = """
-import ctypes, json, sys
+import ctypes, json, os, sys
+os.nice(5)
 sys.path[:] = [sys.argv[1], *(p for p in sys.path if "lib" in p.split("/") or "lib64" in p.split("/"))]
 sys.path[1:1] = sys.argv[2:]
 import importlib.util
@@ -85,30 +87,30 @@ def parent() -> Path:
     configured = os.environ.get("CLUSTERX_SANDBOX_IMAGES")
     if configured:
         return Path(configured)
+    return _compiled() / "sandbox"
+
+
+def _compiled() -> Path:
+    """Numba's cache of this host."""
     from clusterx.embedded.layout import Layout
 
-    return Path(os.environ.get("NUMBA_CACHE_DIR") or Layout.from_environment().root / "numba") / "sandbox"
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or Layout.from_environment().root / "numba")
 
 
 @cache
 def image(folder: Path | None = None) -> Image:
-    """The image for this interpreter and this code, made if it is not there yet (some seconds).
+    """The image for this interpreter and this code, made if it is not there yet (up to a minute).
 
-    Raises NoBoundary if it cannot be made.
+    This process holds it from now on, and those that nobody needs are removed. Raises NoBoundary if it cannot be made.
     """
     contents = _contents()
-    key = _key(contents)
-    base = (folder or parent()).resolve() / key
+    base = (folder or parent()).resolve() / _key(contents)
     try:
-        done = base / "libraries.json"
-        if not done.exists():
-            base.mkdir(parents=True, exist_ok=True)
-            with _locked(base):
-                if not done.exists():
-                    _make(base, contents)
-        libraries = json.loads(done.read_text())
+        images.hold(base, lambda: _make(base, contents))  # for as long as this process lives
+        libraries = json.loads((base / images.READY).read_text())
     except OSError as error:
         raise NoBoundary(f"the sandbox's image cannot be made in {base}: {error}") from None
+    images.sweep(base.parent, base)
     return _image(base, libraries)
 
 
@@ -137,13 +139,6 @@ def _key(contents: dict[str, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-@contextmanager
-def _locked(base: Path) -> Iterator[None]:
-    with (base / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _make(base: Path, contents: dict[str, bytes]) -> None:
     code, cache = base / "code", base / "numba"
     for folder in (code, cache, base / "root"):
@@ -152,6 +147,10 @@ def _make(base: Path, contents: dict[str, bytes]) -> None:
         path = code / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text)
+        with suppress(FileNotFoundError):  # Numba knows a source by its time and size
+            times = (PROJECT / name).stat()
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    _take_over(code, cache)
     done = subprocess.run(
         [_python(), "-s", "-S", "-P", "-c", WARM, str(code), *_sites()],
         env={"NUMBA_CACHE_DIR": str(cache), "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", **_quiet()},
@@ -166,7 +165,22 @@ def _make(base: Path, contents: dict[str, bytes]) -> None:
     for path in base.rglob("*"):
         # The jail's user is another one than ours, and a umask may say that others read nothing.
         path.chmod(0o755 if path.is_dir() else 0o644)
-    (base / "libraries.json").write_text(lines[-1].removeprefix("LIBRARIES "))
+    (base / images.READY).write_text(lines[-1].removeprefix("LIBRARIES "))
+
+
+def _take_over(code: Path, cache: Path) -> None:
+    """Machine code that this host has of the same sources. What is missing or stale Numba sees by itself, and compiles."""
+    compiled = _compiled()
+    with suppress(ImportError, AttributeError, OSError):
+        from numba.core.caching import _CacheLocator
+
+        for folder in {path.parent for path in code.rglob("*.py")}:
+            ours, theirs = (
+                _CacheLocator.get_suitable_cache_subpath(str(place / "source.py"))
+                for place in (PROJECT / folder.relative_to(code), folder)
+            )
+            if (compiled / ours).is_dir():
+                shutil.copytree(compiled / ours, cache / theirs, dirs_exist_ok=True)
 
 
 def _image(base: Path, libraries: list[str]) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -22,15 +23,18 @@ from strategies.sandbox.runs import Child, Ended
 from strategies.sandbox.tasks import LARGEST_ROW, Account, Given, Task, Values, answered, begin, continued, failed, measured
 from strategies.sandbox.zygotes import Zygote
 
+logger = logging.getLogger(__name__)
+
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
 class Pool:
     """Runs of user code, at most ``size`` at a time, each in a process of its own inside a jail.
 
-    Thread-safe. Zygotes are started when they are first needed (about a second) and again when one has died; ``warm``
-    starts the first one now. No method raises for what user code does; an answer says how it ended. Where the boundary
-    cannot be made, every answer has the reason ``boundary`` and the code was not run.
+    Thread-safe. The first zygote is started when it is first needed (about a second), or by ``warm`` and ``warm_aside``, and
+    again when it has died; the others beside the work, while there is more than one run. No method raises for what user
+    code does; an answer says how it ended. Where the boundary cannot be made, every answer has the reason ``boundary`` and
+    the code was not run.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Pool:
         self.size, self.limits = size, limits or Limits()
         self._image, self._launcher = image, launcher
         self._zygotes: list[Zygote] = []
+        self._coming: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(size)
         self._closed = False
@@ -56,13 +61,29 @@ class Pool:
         """Start the first zygote. Raises NoBoundary where this host does not allow the sandbox."""
         self._leave(self._take())
 
+    def warm_aside(self) -> threading.Thread:
+        """The same in the background, for a worker that starts; what fails there is the first run's to tell."""
+
+        def warm() -> None:
+            try:
+                self.warm()
+            except NoBoundary as error:
+                logger.warning("the sandbox is not ready: %s", error)
+
+        thread = threading.Thread(target=warm, name="sandbox-warm", daemon=True)
+        thread.start()
+        return thread
+
     def close(self) -> None:
         """End every zygote, and with them every run and session."""
         with self._lock:
             self._closed = True
             zygotes, self._zygotes = self._zygotes, []
+            coming = list(self._coming)
         for zygote in zygotes:
             zygote.close()
+        for thread in coming:
+            thread.join()
 
     def signals(self, code: str, bars: Given, parameters: Values, *, limits: Limits | None = None) -> Answer:
         """What the vectorised strategy in ``code`` answers to ``bars``; a Panel for a PortfolioStrategy."""
@@ -168,7 +189,10 @@ class Pool:
                 self._leave(zygote)
 
     def _take(self) -> Zygote:
-        """A living zygote, the least busy; another one while all are busy and there is room. Raises NoBoundary."""
+        """A living zygote, the least busy. While all are busy and there is room another one is started, which nobody waits for.
+
+        Raises NoBoundary.
+        """
         with self._lock:
             if self._closed:
                 raise NoBoundary("the pool is closed")
@@ -176,11 +200,32 @@ class Pool:
                 self._zygotes.remove(dead)
                 dead.close()
             least = min(self._zygotes, key=lambda zygote: zygote.children, default=None)
-            if least is None or (least.children and len(self._zygotes) < self.size):
-                least = Zygote(self._image or image(), self._launcher or chosen())
+            if least is None:
+                least = self._started()
                 self._zygotes.append(least)
+            elif least.children and len(self._zygotes) + len(self._coming) < self.size:
+                self._coming.append(threading.Thread(target=self._another, name="sandbox-zygote", daemon=True))
+                self._coming[-1].start()
             least.children += 1
             return least
+
+    def _started(self) -> Zygote:
+        return Zygote(self._image or image(), self._launcher or chosen())
+
+    def _another(self) -> None:
+        """In a thread of its own."""
+        started = None
+        try:
+            started = self._started()
+        except NoBoundary as error:
+            logger.warning("another zygote does not start: %s", error)
+        with self._lock:
+            self._coming.remove(threading.current_thread())
+            if started is not None and not self._closed:
+                self._zygotes.append(started)
+                return
+        if started is not None:
+            started.close()
 
     def _leave(self, zygote: Zygote) -> None:
         with self._lock:
@@ -190,7 +235,7 @@ class Pool:
         """In a forked process: the zygotes are the parent's; this one starts its own."""
         for zygote in self._zygotes:
             zygote.forget()
-        self._zygotes = []
+        self._zygotes, self._coming = [], []
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(self.size)
 

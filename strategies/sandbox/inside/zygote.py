@@ -1,4 +1,4 @@
-"""The zygote: imports everything once inside the jail, then forks a child for each run, one ahead, and tells how it ended.
+"""The zygote: imports everything once inside the jail, then forks a child for each run, ahead of it, and tells how it ended.
 
 ``python zygote.py CONTROL SITE CODE``; CONTROL is one end of a SOCK_SEQPACKET pair. Each message on it is a request:
 JSON, with the descriptors that it names. On the request's own ``status`` socket the host gets a pidfd of the child, then
@@ -17,6 +17,8 @@ import sys
 
 STATUS = struct.Struct("<ci")  # b"P" with a pidfd, or b"E" with the wait status
 LARGEST_REQUEST = 8192
+AHEAD = 2
+QUIET = 25  # milliseconds without news after which another child is forked ahead: a run is not to share its core with that
 _MODULES = (  # all that a strategy may want, and the parts of the library that import lazily
     "array bisect cmath collections contextlib copy dataclasses datetime decimal enum faulthandler fractions functools heapq"
     " itertools json linecache math mmap operator random re resource signal statistics string struct textwrap time"
@@ -83,12 +85,13 @@ class Server:
         self.poll.register(control, select.POLLIN)
         self.running: dict[int, tuple[int, socket.socket]] = {}
         self.owners: dict[int, int] = {}  # status → pidfd
-        self.spare = Spare()
+        self.spares = [Spare()]
 
     def serve(self) -> None:
         """Until the host closes its end."""
         while True:
-            for ready, event in self.poll.poll():
+            news = self.poll.poll(QUIET if len(self.spares) < AHEAD else None)
+            for ready, event in news:
                 if ready == self.control.fileno():
                     if not self._begin():
                         return
@@ -98,12 +101,14 @@ class Server:
                     os.kill(self.running[self.owners[ready]][0], 9)
                 elif ready in self.running and event:
                     self._end(ready)
+            if not self.spares or (not news and len(self.spares) < AHEAD):
+                self.spares.append(Spare())
 
     def _begin(self) -> bool:
         message, descriptors, _, _ = socket.recv_fds(self.control, LARGEST_REQUEST, 16)
         if not message:
             return False
-        spare, position = self.spare, json.loads(message)["descriptors"].index("status")
+        spare, position = self.spares.pop(0) if self.spares else Spare(), json.loads(message)["descriptors"].index("status")
         # A spare that has died meanwhile is told as one that never was armed.
         with contextlib.suppress(OSError):
             spare.take(message, descriptors)
@@ -117,7 +122,6 @@ class Server:
             socket.send_fds(status, [STATUS.pack(b"P", spare.pid)], [spare.pidfd])
         except OSError:
             os.kill(spare.pid, 9)
-        self.spare = Spare()
         return True
 
     def _end(self, pidfd: int) -> None:
@@ -134,6 +138,7 @@ class Server:
 
 
 def main() -> None:
+    gc.disable()  # a tenth of the start; what imports leave lying is collected at their end
     control = socket.socket(fileno=int(sys.argv[1]))
     sys.path[:] = [sys.argv[3], sys.argv[2], *(path for path in sys.path if "lib" in path.split("/"))]
     import_everything()

@@ -21,6 +21,7 @@ from strategies.sandbox.live import Levels, Refused
 from strategies.sandbox.pool import Pool
 from strategies.sandbox.sealed import SealedBars
 from strategies.sandbox.tasks import Account
+from strategies.sandbox.zygotes import Zygote
 from tests.strategies.sandbox.attempt import LIMITS, bars, until
 
 pytestmark = pytest.mark.xdist_group("sandbox")
@@ -389,6 +390,39 @@ def test_runs_side_by_side_do_not_mix(pool: Pool) -> None:
         thread.join(60)
     assert {w: (a.exposure[0], a.printed) for w, a in answers.items()} == {w: (w / 200, f"{w}\n") for w in range(2, 26)}
     assert len(pool._zygotes) <= pool.size
+
+
+def test_a_run_does_not_wait_for_another_zygote(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pool(2, LIMITS) as pool:
+        pool.warm_aside().join(60)
+        assert len(pool._zygotes) == 1
+        go_on, started = threading.Event(), Pool._started
+
+        def slowly(self: Pool) -> Zygote:
+            assert go_on.wait(60)
+            return started(self)
+
+        monkeypatch.setattr(Pool, "_started", slowly)
+        with pool.live(SIGNALS + "        return np.zeros(len(bars))", {}):
+            assert pool.signals(RISING, bars(), {}).ok
+            assert len(pool._zygotes) == 1
+            go_on.set()
+            assert until(lambda: len(pool._zygotes) == 2)
+
+
+def test_closing_ends_the_zygote_that_is_coming_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, started = [], Pool._started
+
+    def kept(self: Pool) -> Zygote:
+        made.append(started(self))
+        return made[-1]
+
+    monkeypatch.setattr(Pool, "_started", kept)
+    pool = Pool(2, LIMITS)
+    with pool.live(SIGNALS + "        return np.zeros(len(bars))", {}):
+        assert pool.signals(RISING, bars(), {}).ok
+        pool.close()
+    assert (len(made), [zygote.alive for zygote in made]) == (2, [False, False])
 
 
 def test_a_closed_pool_runs_nothing() -> None:
