@@ -44,7 +44,7 @@ RESEARCH = "research"
 
 
 def prepare_worker(*, instance: Any, **_: Any) -> None:
-    """A worker that does runs has the engine compiled beside it, and loaded in each of its processes."""
+    """A worker that does runs has the engine compiled beside it, and loaded in each of its processes, the sandbox too."""
     if RESEARCH in instance.app.amqp.queues.consume_from:
         celery_signals.worker_ready.connect(compile_engine, weak=False, dispatch_uid="strategies.compile_engine")
         celery_signals.worker_process_init.connect(load_engine, weak=False, dispatch_uid="strategies.load_engine")
@@ -57,4 +57,11 @@ def compile_engine(**_: Any) -> None:
 
 
 def load_engine(**_: Any) -> None:
-    warming.load_aside()
+    warming.load_aside(then=start_sandbox)
+
+
+def start_sandbox() -> None:
+    """Not before the engine is compiled: the sandbox's image takes over what was."""
+    from strategies.services import subjects
+
+    subjects.pool().warm_aside()

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -96,8 +97,8 @@ def compile_aside() -> subprocess.Popen[bytes]:
     )
 
 
-def load_aside() -> threading.Thread:
-    """A thread that loads what a usual run needs, as soon as it is compiled."""
+def load_aside(then: Callable[[], object] = lambda: None) -> threading.Thread:
+    """A thread that loads what a usual run needs, as soon as it is compiled, and then calls ``then``."""
 
     def load() -> None:
         pause = threading.Event()
@@ -112,6 +113,7 @@ def load_aside() -> threading.Thread:
             warm(("sma-cross",))
         except Exception:
             logger.exception("the engine could not be loaded ahead; the first run will")
+        then()
 
     thread = threading.Thread(target=load, name="warm-engine", daemon=True)
     thread.start()
