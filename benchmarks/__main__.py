@@ -1,6 +1,7 @@
 """Run every benchmark, or those named, and print their figures beside their limits.
 
     python -m benchmarks [ingest] [stream] [rest] [websocket] [indicators] [venue] [metrics] [engine] [studies] [sandbox]
+        [page]
 
 Each runs in a process of its own, on embedded servers of its own.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, machine, table
 
-MODULES = ("ingest", "stream", "rest", "websocket", "indicators", "venue", "metrics", "engine", "studies", "sandbox")
+MODULES = ("ingest", "stream", "rest", "websocket", "indicators", "venue", "metrics", "engine", "studies", "sandbox", "page")
 CHILD = """
 import dataclasses, importlib, json, sys
 import django

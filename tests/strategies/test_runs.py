@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.store import write_bars
-from strategies import selectors
+from strategies import channels, selectors
 from strategies.arrays import bars_hash, pack, pack_bars, unpack, unpack_bars
 from strategies.backtest import backtest, library_decision
 from strategies.conditions import Conditions
@@ -457,3 +457,12 @@ def test_a_list_of_runs_costs_as_many_queries_for_four_as_for_one(person, django
             done(person, instrument)
         with django_assert_num_queries(2):
             assert len(RunOutput(selectors.runs_of(person), many=True).data) == count
+
+
+def test_telling_how_far_a_run_is_takes_one_query(person, django_assert_num_queries, monkeypatch):
+    run = done(person, listed())
+    told: list[dict[str, object]] = []
+    monkeypatch.setattr("strategies.channels.publish", lambda channel, data, **_: told.append(data["run"]))
+    with django_assert_num_queries(1):
+        channels.publish_run(run.pk)
+    assert told[0]["status"] == "done"
