@@ -75,7 +75,10 @@ class Declared:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a file declares, or why it is no strategy (``reason``, ``message``, ``line``, ``column``)."""
+    """What a file declares, or why it is no strategy (``reason``, ``message``, ``line``, ``column``).
+
+    ``history``: closed bars that its newest answer needs, with the parameters that were asked about. ``legs``: instruments.
+    """
 
     name: str = ""
     label: str = ""
@@ -83,6 +86,8 @@ class Declaration:
     rationale: str = ""
     style: str = ""
     parameters: tuple[Declared, ...] = ()
+    history: int = 0
+    legs: int = 1
     reason: Reason | None = None
     message: str = ""
     line: int | None = None
@@ -147,7 +152,10 @@ def check_declaration(header: Mapping[str, Any]) -> Declaration:
     read = tuple(_parameter(entry) for entry in parameters)
     if len({p.name for p in read}) != len(read):
         raise Unfit("two parameters have one name")
-    return Declaration(**texts, parameters=read)
+    for name, most in (("history", 10**6), ("legs", 8)):
+        if type(header.get(name)) is not int or not 0 <= header[name] <= most:
+            raise Unfit(f"{name} must be a whole number in 0..{most:,}")
+    return Declaration(**texts, parameters=read, history=header["history"], legs=header["legs"])
 
 
 def _parameter(entry: Any) -> Declared:

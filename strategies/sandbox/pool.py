@@ -99,9 +99,9 @@ class Pool:
         """
         return self._once(Task("events", code, parameters, bars, account or Account()), limits)
 
-    def declaration(self, code: str, *, limits: Limits | None = None) -> Declaration:
-        """What the file declares, or what is wrong with it and where."""
-        answer = self._once(Task("declaration", code, {}), limits)
+    def declaration(self, code: str, parameters: Values | None = None, *, limits: Limits | None = None) -> Declaration:
+        """What the file declares, or what is wrong with it and where; ``history`` is for ``parameters``, or the defaults."""
+        answer = self._once(Task("declaration", code, parameters or {}), limits)
         try:
             if answer.ok:
                 return replace(check_declaration(answer.facts), printed=answer.printed)

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from strategies import signals
+from strategies.contract import validate
 from strategies.errors import Refused, TooEarly
 from strategies.models import Inspection, UserStrategy, Version
 from strategies.services import subjects
@@ -122,6 +123,7 @@ def declared_by(version: Version) -> dict[str, Any]:
         return {
             "version": VERSION, "name": built.name, "label": built.label, "summary": built.summary,
             "rationale": built.rationale, "style": "Strategy", "parameters": [asdict(one) for one in built.parameters],
+            "history": built.history(validate(built, {})), "legs": 1,
         }  # fmt: skip
     return declared_in(version.source)
 
@@ -136,4 +138,5 @@ def declared_in(source: str) -> dict[str, Any]:
     return {
         "version": VERSION, "name": found.name, "label": found.label, "summary": found.summary,
         "rationale": found.rationale, "style": found.style, "parameters": [asdict(one) for one in found.parameters],
+        "history": found.history, "legs": found.legs,
     }  # fmt: skip

@@ -155,7 +155,7 @@ def prove_version(
         # What rules can say cannot look ahead with one parameter and not with another.
         return proof_of(ours(subjects.rules_strategy(version.rules), values or {}, seed=seed), stored=True, heard=heard)
     with noticing() as pool:
-        candidate = file_of(pool, version.source, declaration["style"], values or {}, seed=seed)
+        candidate = file_of(pool, version.source, declaration, values or {}, seed=seed)
         return proof_of(replace(candidate, others=() if values else others_of(declaration)), stored=True, heard=heard)
 
 
@@ -228,14 +228,17 @@ def ours(strategy: Declared, values: Mapping[str, Value], *, seed: int = 1) -> C
     )
 
 
-def file_of(pool: Sandbox, source: str, style: str, values: Mapping[str, Value], *, seed: int = 1) -> Candidate:
-    """A user's file, which runs in the sandbox and nowhere else."""
-    events = style == "EventStrategy"
+def file_of(
+    pool: Sandbox, source: str, declaration: Mapping[str, Any], values: Mapping[str, Value], *, seed: int = 1
+) -> Candidate:
+    """A user's file, which runs in the sandbox and nowhere else; ``declaration`` is what an inspection keeps."""
+    events = declaration["style"] == "EventStrategy"
+    history = int(declaration.get("history", 0))  # an older inspection did not ask
     return Candidate(
         Sandboxed(pool, source, dict(values), events=events),
         source=source,
-        legs=2 if style == "PortfolioStrategy" else 1,
-        length=EVENT_BARS if events else BARS,
+        legs=declaration.get("legs", 2) if declaration["style"] == "PortfolioStrategy" else 1,
+        length=min(MOST_BARS, max(EVENT_BARS if events else BARS, 2 * history + 500)),
         seed=seed,
         events=events,
     )

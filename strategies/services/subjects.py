@@ -69,7 +69,10 @@ class Subject:
         known = self._declaration
         if known is None:
             return 1, MOST_LEGS
-        return (2, MOST_LEGS) if known["style"] == "PortfolioStrategy" else (1, 1)
+        if known["style"] != "PortfolioStrategy":
+            return 1, 1
+        # An older inspection did not ask.
+        return (known["legs"], known["legs"]) if "legs" in known else (2, MOST_LEGS)
 
     @property
     def code_hash(self) -> str:

@@ -81,7 +81,7 @@ def proved(options: Mapping[str, Any]) -> tuple[str, Proof]:
             found = declared_in(source)
             values = dict(contract.validate(subjects.FromDeclaration(found), values))
             pool = stack.enter_context(proofs.noticing())
-            label, candidate = found["label"], proofs.file_of(pool, source, found["style"], values, seed=options["seed"])
+            label, candidate = found["label"], proofs.file_of(pool, source, found, values, seed=options["seed"])
         else:
             strategy = named(options["strategy"])
             label, candidate = strategy.label, proofs.ours(strategy, values, seed=options["seed"])
@@ -93,8 +93,7 @@ def proved(options: Mapping[str, Any]) -> tuple[str, Proof]:
 
 def handed(given: Given, candidate: Candidate) -> Bars | Panel:
     """The newest of the bars, in the shape that the strategy takes. Raises InvalidBars for too few or too many series."""
-    # A user's portfolio takes as many as it is given.
-    if (len(given.bars) > 1) != (candidate.legs > 1) or (not candidate.source and len(given.bars) != candidate.legs):
+    if len(given.bars) != candidate.legs:
         raise InvalidBars(f"it needs {candidate.legs} instruments, was given {len(given.bars)}", field="instrument")
     series = [bars.tail(MOST) for bars in on_one_axis(given.bars)]
     if any(not np.isfinite(bars.close).all() for bars in series):

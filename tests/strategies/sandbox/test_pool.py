@@ -152,6 +152,27 @@ def test_a_declaration_is_plain_data(pool: Pool) -> None:
     assert (side.default, side.choices) == ("long", (("long", "Long"), ("both", "Both")))
 
 
+def test_a_declaration_says_how_much_history_it_needs(pool: Pool) -> None:
+    declared = pool.declaration(RISING)
+    assert (declared.history, declared.legs) == (21, 1)
+    assert pool.declaration(RISING, {"window": 100}).history == 101
+    assert pool.declaration(RISING, {"window": 1}).message == "window must be 2..200, was 1"
+
+
+def test_a_declaration_says_how_many_instruments_it_takes(pool: Pool) -> None:
+    code = HEAD.format(base="PortfolioStrategy") + "    def signals(self, panel, p):\n        return None\n"
+    assert pool.declaration(code).legs == 2
+    assert pool.declaration(code + "    legs = 5\n").legs == 5
+    assert pool.declaration(code + "    legs = 1\n").message == "strategy.py legs must be a whole number in 2..8, was 1"
+
+
+@pytest.mark.parametrize("history", ["-1", "1.5", "10**9", "'9'", "None"])
+def test_a_history_that_is_no_number_of_bars_is_refused(pool: Pool, history: str) -> None:
+    declared = pool.declaration(RISING.replace("p.window + 1", history))
+    assert (declared.reason, declared.history) == (Reason.ERROR, 0)
+    assert declared.message.startswith("strategy.py history must be a whole number in 0..1,000,000, was")
+
+
 @pytest.mark.parametrize(
     ("code", "line", "column", "message"),
     [
