@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from strategies.views import asking, editor, library, mine, preview, runs
+from strategies.views import asking, editor, library, mine, preview, runs, studies, studies_asking
 
 app_name = "strategies"
 urlpatterns = [
@@ -34,6 +34,13 @@ urlpatterns = [
     path("runs/<uuid:public_id>/share/", runs.run_share, name="run_share"),
     path("runs/<uuid:public_id>/trades/", runs.run_trades, name="run_trades"),
     path("runs/<uuid:public_id>/bars/", runs.run_bars, name="run_bars"),
+    path("studies/", studies.study_list, name="studies"),
+    path("studies/new/", studies_asking.study_new, name="study_new"),
+    path("studies/count/", studies_asking.study_count, name="study_count"),
+    path("studies/<uuid:public_id>/", studies.study, name="study"),
+    path("studies/<uuid:public_id>/pause/", studies.study_pause, name="study_pause"),
+    path("studies/<uuid:public_id>/resume/", studies.study_resume, name="study_resume"),
+    path("studies/<uuid:public_id>/cancel/", studies.study_cancel, name="study_cancel"),
     path("shared/<str:token>/", runs.shared, name="shared"),
     path("shared/<str:token>/trades/", runs.shared_trades, name="shared_trades"),
     path("shared/<str:token>/trades.csv", runs.shared_file, {"kind": "csv"}, name="shared_csv"),

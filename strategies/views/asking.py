@@ -25,10 +25,10 @@ from marketdata.timeframes import TIMEFRAMES, Timeframe
 from strategies import library, selectors
 from strategies.contract import Declared, Parameter, PortfolioStrategy, UnknownStrategy
 from strategies.forms import DAYS, INSTRUMENT_PREFIX, PARAMETER_PREFIX, RunForm
-from strategies.models import Inspection, Run, Version
+from strategies.models import Inspection, Run, Study, Version
 from strategies.services.runs import RunRequest, request_run
 from strategies.services.subjects import FromDeclaration, Subject
-from strategies.views.people import my_run, my_version, person
+from strategies.views.people import my_run, my_study, my_version, person
 from strategies.wording import said
 
 
@@ -71,8 +71,11 @@ def chosen_version(version: Version) -> Chosen:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_new(request: HttpRequest) -> HttpResponse:
-    """Ask for a run; strategy, instrument and timeframe may come in the address, and ``like`` takes everything of a run."""
-    like = my_run(request, cast(Any, request.GET["like"])) if _is_uuid(request.GET.get("like", "")) else None
+    """Ask for a run; strategy, instrument and timeframe may come in the address.
+
+    ``like`` takes everything of a run, ``study`` of a study and its best values; ``p-<name>`` sets one parameter.
+    """
+    like = _like(request)
     chosen = _chosen(request, like)
     instruments = instruments_with_bars()
     form = RunForm(
@@ -88,6 +91,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
             return redirect("strategies:run", run.public_id)
     context = {
         "form": form,
+        "without_bars": [ref for ref in request.GET.getlist("instrument") if ref and not any(ref == one.ref for one in instruments)],
         "chosen": chosen,
         "library": library.CATALOGUE.values(),
         "mine": _newest_versions(request),
@@ -173,7 +177,13 @@ def offered(instruments: Any) -> dict[str, Any]:
     }
 
 
-def _chosen(request: HttpRequest, like: Run | None) -> Chosen:
+def _like(request: HttpRequest) -> Run | Study | None:
+    if _is_uuid(request.GET.get("study", "")):
+        return my_study(request, request.GET["study"])
+    return my_run(request, cast(Any, request.GET["like"])) if _is_uuid(request.GET.get("like", "")) else None
+
+
+def _chosen(request: HttpRequest, like: Run | Study | None) -> Chosen:
     if like is not None and "strategy" not in request.GET and "version" not in request.GET:
         if like.version is not None:
             return chosen_version(my_version(request, like.version.public_id))
@@ -192,10 +202,12 @@ def _of_library(name: str) -> Chosen:
         raise Http404(f"there is no strategy {name}") from None
 
 
-def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run | None) -> dict[str, Any]:
+def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run | Study | None) -> dict[str, Any]:
     refs = [one.ref for one in instruments]
     initial: dict[str, Any] = {"timeframe": request.GET.get("timeframe") or "1h"}
-    wanted = [one.ref for one in like.instruments] if like else request.GET.getlist("instrument")
+    wanted = request.GET.getlist("instrument")
+    if like is not None:
+        wanted = [like.instrument.ref] if isinstance(like, Study) else [one.ref for one in like.instruments]
     wanted = [ref for ref in wanted if ref in refs]
     wanted += [ref for ref in refs if ref not in wanted]
     for leg, ref in zip(range(chosen.legs), wanted, strict=False):
@@ -203,12 +215,23 @@ def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run |
     first = next((one for one in instruments if one.ref == initial.get(INSTRUMENT_PREFIX)), None)
     if first is not None and initial["timeframe"] not in timeframes_for(first):
         initial["timeframe"] = timeframes_for(first)[0]
-    if like is None:
-        return initial
+    if like is not None:
+        initial |= conditions_of(like) | {"timeframe": like.timeframe}
+    values: dict[str, Any] = {}
+    if isinstance(like, Study):
+        values = (like.best or {}).get("values", {})
+    elif like is not None:
+        initial["benchmark"], values = like.conditions["benchmark"], like.values
+    initial |= {PARAMETER_PREFIX + name: value for name, value in values.items()}
+    named = (PARAMETER_PREFIX + one.name for one in chosen.parameters)
+    return initial | {name: request.GET[name] for name in named if request.GET.get(name)}
+
+
+def conditions_of(like: Run | Study) -> dict[str, Any]:
+    """Span, money and costs of a run or a study, as forms have them."""
     costs = like.conditions["costs"]
     slippage = costs["slippage"]["size"] if costs["slippage"]["kind"] == "percentage" else 0.0
-    initial |= {
-        "timeframe": like.timeframe,
+    return {
         "span": "dates",
         "start": max(like.start, _first_bar(like)).date(),
         "end": like.end.date(),
@@ -216,13 +239,13 @@ def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run |
         "costs": "custom",
         "fee": round(costs["taker"] * 100, 6),
         "slippage": round(slippage * 100, 6),
-        "benchmark": like.conditions["benchmark"],
     }
-    return initial | {PARAMETER_PREFIX + name: value for name, value in like.values.items()}
 
 
-def _first_bar(run: Run) -> datetime:
-    return min((leg.snapshot.first_time for leg in run.legs.all() if leg.snapshot), default=run.start)
+def _first_bar(like: Run | Study) -> datetime:
+    if isinstance(like, Study):
+        return like.snapshot.first_time if like.snapshot else like.start
+    return min((leg.snapshot.first_time for leg in like.legs.all() if leg.snapshot), default=like.start)
 
 
 def _newest_versions(request: HttpRequest) -> list[Version]:

@@ -30,6 +30,11 @@ def sentences(run: Run, currency: str) -> list[tuple[str, list[str]]]:
     ]
 
 
+def costs_said(conditions: Sheet, currency: str) -> list[str]:
+    """The costs that ``conditions`` ask for, before anything was paid."""
+    return _costs(Costs(**{**conditions["costs"], "slippage": _slippage(conditions["costs"])}), {}, currency)
+
+
 def warnings(run: Run) -> list[str]:
     """What a reader should know before believing the numbers, the worst first."""
     told = (run.assumptions or {}).get("warnings", ())

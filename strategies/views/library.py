@@ -14,6 +14,7 @@ from strategies.contract import Declared, EventStrategy, PortfolioStrategy, Stra
 from strategies.library import CATALOGUE, LIBRARY, find
 from strategies.views import report
 from strategies.views.people import person
+from strategies.views.studies_asking import can_be_searched
 
 RECENT = 5
 
@@ -46,6 +47,7 @@ def strategy(request: HttpRequest, name: str) -> HttpResponse:
         "strategy": one,
         "style": style_of(one),
         "deployable": name in LIBRARY,
+        "searchable": can_be_searched(None, name),
         "legs": one.legs if isinstance(one, PortfolioStrategy) else 1,
         "instrument": instrument_of(request),
         "rows": runs,

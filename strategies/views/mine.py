@@ -24,6 +24,7 @@ from strategies.services import inspections
 from strategies.services import strategies as services
 from strategies.views import proofs, report
 from strategies.views.people import my_strategy, my_version, person, wants
+from strategies.views.studies_asking import can_be_searched
 
 RECENT: Final = 5
 CONTEXT: Final = 3
@@ -51,6 +52,7 @@ def mine_one(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     context = {
         "strategy": one,
         "newest": versions[0] if versions else None,
+        "searchable": bool(versions) and can_be_searched(versions[0], ""),
         "inspection": inspection_of(versions[0]) if versions else None,
         "versions": [{"version": version, "inspection": inspection_of(version)} for version in versions],
         "rows": [{"run": run, "figures": report.list_figures(run)} for run in runs],

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 
 from clusterx.accounts.models import User
 from strategies import selectors
-from strategies.models import Run, UserStrategy, Version
+from strategies.models import Run, Study, UserStrategy, Version
 
 
 def person(request: HttpRequest) -> User:
@@ -37,6 +37,21 @@ def my_version(request: HttpRequest, public_id: uuid.UUID | str) -> Version:
         return selectors.version_of(person(request), uuid.UUID(str(public_id)))
     except (Version.DoesNotExist, ValueError):
         raise Http404("there is no such version") from None
+
+
+def my_study(request: HttpRequest, public_id: uuid.UUID | str) -> Study:
+    try:
+        return selectors.study_of(person(request), uuid.UUID(str(public_id)))
+    except (Study.DoesNotExist, ValueError):
+        raise Http404("there is no such study") from None
+
+
+def uuid_of(text: str) -> uuid.UUID | None:
+    """The public id that ``text`` writes, or None."""
+    try:
+        return uuid.UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
 
 
 def wants(request: HttpRequest, part: str) -> bool:

@@ -23,6 +23,7 @@ from strategies.models import Run
 from strategies.services import runs as services
 from strategies.views import report, tables
 from strategies.views.people import my_run, person, wants
+from strategies.views.studies_asking import can_be_searched
 from strategies.views.words import FAILURES
 from strategies.wording import said
 
@@ -51,7 +52,7 @@ def _state(one: Run) -> dict[str, Any]:
         "strategy_url": strategy_url(one),
     }
     if one.status == Run.Status.DONE:
-        context |= report.context(one) | {"share_url": share_url(one)}
+        context |= report.context(one) | {"share_url": share_url(one), "searchable": can_be_searched(one.version, one.library)}
     elif one.status == Run.Status.FAILED:
         context |= {"failure": FAILURES.get(one.reason, ""), "code": code_around(one)}
     return context
