@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from strategies.sandbox.cgroups import NotDelegated, delegated
 from strategies.sandbox.image import parent
 from strategies.sandbox.inside.launcher import ALL, NEW_USER
 from strategies.sandbox.inside.seccomp import ARCHITECTURES
@@ -130,11 +131,12 @@ def _limits() -> Layer:
 
 def _cgroups() -> Layer:
     """Beside the rlimits: a run is one process that can share no memory, so those hold it already."""
-    controllers = Path("/sys/fs/cgroup/cgroup.controllers")
-    v2 = controllers.exists() and {"memory", "pids"} <= set(controllers.read_text().split())
-    said = "version 2 with memory and pids" if v2 else "no version 2 with memory and pids"
-    remedy = "give the workers a memory limit (deploy.resources.limits, or MemoryMax= of systemd) on a host with cgroup v2"
-    return Layer("cgroups", v2, f"{said}; rlimits hold each run by themselves", remedy, needed=False)
+    try:
+        folder = delegated()
+    except NotDelegated as error:
+        used = "rlimits alone hold each run: address space, CPU seconds, one process, nothing written"
+        return Layer("cgroups", False, f"{error}; {used}", error.remedy, needed=False)
+    return Layer("cgroups", True, f"each jail has a group below {folder}: memory, processes, CPU", needed=False)
 
 
 def _images() -> Layer:

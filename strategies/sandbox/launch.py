@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from strategies.sandbox.cgroups import Group
 from strategies.sandbox.image import SITE, Image
 from strategies.sandbox.limits import NoBoundary
 
@@ -34,13 +35,15 @@ def chosen() -> Launcher:
     return "bubblewrap" if os.geteuid() != 0 and shutil.which("bwrap") else "own"
 
 
-def start(image: Image, control: socket.socket, launcher: Launcher) -> subprocess.Popen[bytes]:
-    """A process that becomes (or watches over) a zygote whose end of the conversation is ``control``.
+def start(image: Image, control: socket.socket, launcher: Launcher, group: Group | None = None) -> subprocess.Popen[bytes]:
+    """A process that becomes (or watches over) a zygote whose end of the conversation is ``control``, in ``group``.
 
     Its standard error is a pipe with what went wrong, if anything did. Raises NoBoundary if it cannot start at all.
     """
     argv = zygote_command(image, control.fileno())
     command = own(image, argv) if launcher == "own" else bubblewrap(image, argv)
+    if group is not None:
+        command = ["/bin/sh", "-c", 'echo 0 > "$0" && exec "$@"', group.entrance, *command]
     try:
         return subprocess.Popen(
             command,

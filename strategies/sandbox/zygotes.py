@@ -12,9 +12,11 @@ import struct
 import subprocess
 import threading
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from strategies.sandbox.cgroups import Group, NotDelegated, delegated, group
 from strategies.sandbox.counters import ZYGOTES
 from strategies.sandbox.image import Image
 from strategies.sandbox.launch import Launcher, start
@@ -34,6 +36,7 @@ class Zygote:
         self._asking = threading.Lock()
         self.children = 0  # kept by the pool
         self.pidfd = -1
+        self.group: Group | None = None
         self.process = self._started(image, launcher, theirs)
         try:
             self.pid = self._ready()
@@ -47,9 +50,15 @@ class Zygote:
 
     def _started(self, image: Image, launcher: Launcher, theirs: socket.socket) -> subprocess.Popen[bytes]:
         try:
-            return start(image, theirs, launcher)
-        except BaseException:
+            if (delegated := delegated_group()) is not None:
+                self.group = group(delegated)
+            return start(image, theirs, launcher, self.group)
+        except BaseException as error:
             self.control.close()
+            if self.group is not None:
+                self.group.close()
+            if isinstance(error, OSError):
+                raise NoBoundary(f"the jail has no control group: {error}") from None
             raise
         finally:
             theirs.close()
@@ -86,6 +95,8 @@ class Zygote:
 
     def ask(self, kind: str, limits: Mapping[str, int | None], descriptors: Mapping[str, int]) -> None:
         """A child for one run. Raises OSError if the zygote has died."""
+        if self.group is not None:
+            self.group.allow(self.children, (limits["address_space"] or 0) - self.address_space)
         request: dict[str, Any] = {"kind": kind, "limits": dict(limits), "descriptors": list(descriptors)}
         with self._asking:
             socket.send_fds(self.control, [json.dumps(request).encode()], list(descriptors.values()))
@@ -105,6 +116,9 @@ class Zygote:
             self.process.wait()
         if self.process.stderr is not None:
             self.process.stderr.close()
+        if self.group is not None:
+            self.group.close()
+            self.group = None
 
     def forget(self) -> None:
         """In a process that was forked from the one that owns it: let go of the descriptors, leave the zygote be."""
@@ -112,6 +126,15 @@ class Zygote:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         self.pidfd = -1
+
+
+@cache
+def delegated_group() -> Path | None:
+    """The control group below which jails get theirs, if this host gives one."""
+    try:
+        return delegated()
+    except NotDelegated:
+        return None
 
 
 def check_from_outside(pid: int) -> None:
