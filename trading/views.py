@@ -95,6 +95,7 @@ def deploy(request: HttpRequest) -> HttpResponse:
         "strategy": form.strategy,
         "strategies": library.LIBRARY.values(),
         "page_data": {"instruments": form.fits()},
+        "why_not": selectors.why_not_deployable(account, asked) if (asked := request.GET.get("instrument", "")) else "",
     }
     return render(request, "trading/deploy.html", context, status=400 if form.errors else 200)
 

@@ -74,6 +74,14 @@ def strategy_of(person: Any, name: str = "Mine", source: str = SOURCE) -> Versio
 # -- asking for a run ---------------------------------------------------------------------------------------------------
 
 
+def test_an_instrument_without_bars_is_named_with_the_reason(client, person):
+    one = listed()
+    page = client.get("/strategies/runs/new/", {"strategy": "sma-cross", "instrument": "nowhere:X-Y"})
+    assert "There are no bars of nowhere:X-Y here" in text(page)
+    page = client.get("/strategies/runs/new/", {"strategy": "sma-cross", "instrument": one.ref})
+    assert "There are no bars of" not in text(page)
+
+
 def form_of(ref: str, **more: str) -> dict[str, str]:
     return {
         "instrument": ref, "timeframe": "1h", "span": "all", "cash": "5000", "costs": "custom", "fee": "0.2", "slippage": "0.1",

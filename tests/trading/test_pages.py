@@ -240,3 +240,23 @@ def test_no_refusal_of_trading_is_said_in_english_alone():
     plain = re.compile(rf"raise (?:{names})\(\s*f?[\"']")
     for path in sorted((settings.BASE_DIR / "trading").rglob("*.py")):
         assert not plain.search(path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        ({"quote": "BTC"}, "is quoted in BTC; the account is kept in USDT."),
+        ({"is_active": False}, "has no live prices here."),
+    ],
+)
+def test_an_instrument_that_cannot_be_deployed_is_refused_with_the_reason(signed_in, person, made, reason):
+    AccountFactory(owner=person)
+    InstrumentFactory()
+    one = InstrumentFactory(**made)
+    page = signed_in.get(f"/trade/deploy/?strategy=sma-cross&instrument={one.ref}")
+    assert not page.context["form"]["instrument"].value()
+    assert f"{one.ref} {reason}" in page.content.decode()
+    fits = signed_in.get(f"/trade/deploy/?strategy=sma-cross&instrument={InstrumentFactory().ref}")
+    assert 'id="why-not"' not in fits.content.decode()
+    unknown = signed_in.get("/trade/deploy/?strategy=sma-cross&instrument=nowhere:X-Y").content.decode()
+    assert "There is no instrument nowhere:X-Y." in unknown

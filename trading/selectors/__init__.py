@@ -20,6 +20,7 @@ from trading.selectors.market import (
     price_age_limit,
     short_allowed,
     timeframes_for,
+    why_not_deployable,
 )
 from trading.selectors.own import (
     account_of,
@@ -79,4 +80,5 @@ __all__ = [
     "short_allowed",
     "timeframes_for",
     "watched_bars",
+    "why_not_deployable",
 ]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from marketdata.models import Candle, Gap, Instrument, LatestPrice
 from marketdata.timeframes import TIMEFRAMES, Timeframe
@@ -21,6 +22,20 @@ SHORTABLE: Final = frozenset({Instrument.Kind.PERPETUAL, Instrument.Kind.FUTURE}
 def deployable_instruments(account: Account) -> QuerySet[Instrument]:
     """Instruments that the account can trade: active, at a connected venue, quoted in its currency."""
     return Instrument.objects.filter(is_active=True, venue__is_enabled=True, quote=account.currency).select_related("venue")
+
+
+def why_not_deployable(account: Account, ref: str) -> str:
+    """One sentence for people: why the account cannot trade the instrument called ``ref``. Empty: it can."""
+    one = Instrument.objects.filter(ref=ref).select_related("venue").first()
+    if one is None:
+        return gettext("There is no instrument %(ref)s.") % {"ref": ref[:60]}
+    if not one.is_active or not one.venue.is_enabled:
+        return gettext("%(instrument)s has no live prices here.") % {"instrument": one.ref}
+    if one.quote != account.currency:
+        return gettext("%(instrument)s is quoted in %(quote)s; the account is kept in %(currency)s.") % {
+            "instrument": one.ref, "quote": one.quote, "currency": account.currency,
+        }  # fmt: skip
+    return ""
 
 
 def timeframes_for(instrument: Instrument) -> list[str]:

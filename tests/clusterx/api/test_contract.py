@@ -69,3 +69,13 @@ def test_what_cannot_be_answered_as_json_is_a_problem() -> None:
     assert answer.status_code == 406
     assert answer["Content-Type"] == "application/problem+json"
     assert Client().put("/api/v1/indicators/").status_code in {401, 405}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("theme", "opening"), [("dark", 'data-theme="dark" class="dark-mode">'), ("light", 'data-theme="light">')]
+)
+def test_the_page_of_the_document_has_the_theme_of_the_site(theme: str, opening: str) -> None:
+    client = Client()
+    client.cookies["theme"] = theme
+    assert opening in client.get("/api/docs/").content.decode()
