@@ -89,9 +89,10 @@ def run_new(request: HttpRequest) -> HttpResponse:
         run = _asked(request, form, chosen)
         if run is not None:
             return redirect("strategies:run", run.public_id)
+    known = {one.ref for one in instruments}
     context = {
         "form": form,
-        "without_bars": [ref for ref in request.GET.getlist("instrument") if ref and not any(ref == one.ref for one in instruments)],
+        "without_bars": [ref for ref in request.GET.getlist("instrument") if ref and ref not in known],
         "chosen": chosen,
         "library": library.CATALOGUE.values(),
         "mine": _newest_versions(request),
