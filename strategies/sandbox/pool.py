@@ -7,23 +7,27 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from types import TracebackType
+from typing import TypeVar
 
 from marketdata.bars import Bars
 from strategies.sandbox.answers import Answer, Declaration, Unfit, check_declaration
 from strategies.sandbox.image import Image, image
 from strategies.sandbox.launch import Launcher, chosen
 from strategies.sandbox.limits import Limits, NoBoundary, Reason
-from strategies.sandbox.live import Refused, Session
+from strategies.sandbox.live import OrderSession, Refused, Session
 from strategies.sandbox.runs import Child, Ended
 from strategies.sandbox.tasks import LARGEST_ROW, Account, Given, Task, Values, answered, begin, continued, failed, measured
 from strategies.sandbox.zygotes import Zygote
 
 logger = logging.getLogger(__name__)
+
+S = TypeVar("S", Session, OrderSession)
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
@@ -134,19 +138,40 @@ class Pool:
         )
 
     def live(self, code: str, parameters: Values, *, history: Bars | None = None, limits: Limits | None = None) -> Session:
-        """A strategy that stays: one bar in, one answer out; ``limits.seconds`` for each. The caller closes it.
+        """A vectorised strategy that stays: one bar in, one answer out; ``limits.seconds`` for each. The caller closes it.
 
         Sessions do not count towards ``size``. Raises Refused if the strategy does not come to life or there is no sandbox.
         """
+        return self._stay(Task("live", code, parameters, history), limits or self.limits, Session)
+
+    def orders(
+        self,
+        code: str,
+        parameters: Values,
+        *,
+        history: Bars | None = None,
+        account: Account | None = None,
+        limits: Limits | None = None,
+    ) -> OrderSession:
+        """An event-driven strategy that stays: one bar in, its orders out; else as ``live``.
+
+        It first goes through the history bar by bar on ``account``, so that together the orders are those of ``events`` over
+        the history and every bar since.
+        """
+        length = 0 if history is None else len(history)
+        task = Task("orders", code, parameters, history, account or Account())
+        return self._stay(task, limits or self.limits, partial(OrderSession, length=length))
+
+    def _stay(self, task: Task, limits: Limits, made: Callable[[Child, Limits, Callable[[], None]], S]) -> S:
         try:
             zygote = self._take()
         except NoBoundary as error:
             raise Refused(Reason.BOUNDARY, str(error)) from None
         try:
             with ExitStack() as until_started:
-                child = begin(zygote, Task("live", code, parameters, history), limits or self.limits)
+                child = begin(zygote, task, limits)
                 until_started.callback(child.close)
-                session = Session(child, limits or self.limits, lambda: self._leave(zygote))
+                session = made(child, limits, lambda: self._leave(zygote))
                 until_started.pop_all()
         except BaseException as error:
             self._leave(zygote)

@@ -22,7 +22,7 @@ from strategies.sandbox.sealed import SealedBars, sealed
 from strategies.sandbox.zygotes import Zygote
 
 LARGEST_ROW: Final = 8 * 60  # bytes of an answer for each bar and leg: four intents
-CONVERSATIONS: Final = ("live", "prefixes")
+CONVERSATIONS: Final = ("live", "orders", "prefixes")
 Values = Mapping[str, int | float | str]
 Given = Bars | Panel | SealedBars
 

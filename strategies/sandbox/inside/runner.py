@@ -22,7 +22,7 @@ from strategies.sandbox.inside import api, wire
 FILE: Final = "strategy.py"
 MODULE: Final = "strategy"
 LONGEST_MESSAGE: Final = 300
-KINDS: Final = ("signals", "declaration", "prefixes", "events", "live")
+KINDS: Final = ("signals", "declaration", "prefixes", "events", "live", "orders")
 DRIVERS: Final = {kind: importlib.import_module(f"strategies.sandbox.inside.drivers.{kind}") for kind in KINDS}
 
 

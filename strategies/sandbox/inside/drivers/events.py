@@ -16,15 +16,11 @@ def drive(job: Any, strategy: Any, parameters: Any) -> tuple[dict[str, Any], dic
 
 def intents(job: Any, strategy: Any, parameters: Any, bars: Bars) -> dict[str, wire.Array]:
     """What ``strategy`` decided over ``bars``, row after row, on the account that the task describes."""
-    account = job.task["account"]
-    costs = account["costs"] | {"slippage": Slippage(**account["costs"]["slippage"])}
-    table = run_events(
-        strategy,
-        bars,
-        parameters,
-        market=Market(**account["market"]),
-        costs=Costs(**costs),
-        rules=Rules(**account["rules"]),
-        cash=account["cash"],
-    )
-    return {"intents": np.ravel(table)}
+    return {"intents": np.ravel(run_events(strategy, bars, parameters, **account(job)))}
+
+
+def account(job: Any) -> dict[str, Any]:
+    """``market``, ``costs``, ``rules`` and ``cash`` that the task describes."""
+    told = job.task["account"]
+    costs = told["costs"] | {"slippage": Slippage(**told["costs"]["slippage"])}
+    return {"market": Market(**told["market"]), "costs": Costs(**costs), "rules": Rules(**told["rules"]), "cash": told["cash"]}

@@ -13,7 +13,7 @@ from strategies.sandbox.inside.levels import NAMES, levels
 
 def drive(job: Any, strategy: Any, parameters: Any) -> tuple[dict[str, Any], dict[str, wire.Array]]:
     if isinstance(strategy, EventStrategy):
-        raise contract.InvalidSignals("an event-driven strategy has no live session yet")
+        raise contract.InvalidSignals("an event-driven strategy answers with orders, not with an exposure")
     window = max(1, int(strategy.history(parameters)))
     past = job.bars.tail(window) if job.bars is not None else Bars.empty()
     table = np.zeros((6, 4 * window + 16))
