@@ -9,14 +9,16 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from strategies import selectors
-from strategies.contract import Declared, EventStrategy, PortfolioStrategy, Strategy, UnknownStrategy
+from strategies import selectors, wording
+from strategies.contract import Declared, EventStrategy, Parameter, PortfolioStrategy, Strategy, UnknownStrategy
 from strategies.library import CATALOGUE, LIBRARY, find
-from strategies.views import report
+from strategies.views import listing
 from strategies.views.people import person
 from strategies.views.studies_asking import can_be_searched
+from strategies.wording import said
 
 RECENT = 5
+TOLD = 6
 
 
 @require_safe
@@ -24,7 +26,8 @@ def strategy_list(request: HttpRequest) -> HttpResponse:
     """The library; an instrument in the address goes along to the run and the deploy form."""
     context = {
         "strategies": [
-            {"one": one, "deployable": one.name in LIBRARY, "style": style_of(one)} for one in CATALOGUE.values()
+            {"one": one, "deployable": one.name in LIBRARY, "style": style_of(one), "told": defaults(one)[:TOLD]}
+            for one in CATALOGUE.values()
         ],
         "instrument": instrument_of(request),
         "tab": "library",
@@ -42,10 +45,11 @@ def strategy(request: HttpRequest, name: str) -> HttpResponse:
     runs: list[dict[str, Any]] = []
     if request.user.is_authenticated:
         mine = selectors.runs_of(person(request)).filter(library=name)[:RECENT]
-        runs = [{"run": run, "figures": report.list_figures(run)} for run in mine]
+        runs = [listing.row(run) for run in mine]
     context = {
         "strategy": one,
         "style": style_of(one),
+        "parameters": [{"one": parameter, "default": default_of(parameter)} for parameter in one.parameters],
         "deployable": name in LIBRARY,
         "searchable": can_be_searched(None, name),
         "legs": one.legs if isinstance(one, PortfolioStrategy) else 1,
@@ -53,6 +57,17 @@ def strategy(request: HttpRequest, name: str) -> HttpResponse:
         "rows": runs,
     }
     return render(request, "strategies/detail.html", context)
+
+
+def defaults(one: Declared) -> list[tuple[str, str]]:
+    """Parameters with their defaults, as people read them."""
+    return [(said(parameter.label), default_of(parameter)) for parameter in one.parameters]
+
+
+def default_of(parameter: Parameter) -> str:
+    named = dict(wording.choices(parameter.choices))
+    value = parameter.default
+    return named.get(str(value), f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def style_of(one: Declared) -> str:

@@ -22,7 +22,7 @@ from strategies.models import Inspection, UserStrategy, Version
 from strategies.proving.series import KINDS
 from strategies.services import inspections
 from strategies.services import strategies as services
-from strategies.views import proofs, report
+from strategies.views import listing, proofs
 from strategies.views.people import my_strategy, my_version, person, wants
 from strategies.views.studies_asking import can_be_searched
 
@@ -55,7 +55,7 @@ def mine_one(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "searchable": bool(versions) and can_be_searched(versions[0], ""),
         "inspection": inspection_of(versions[0]) if versions else None,
         "versions": [{"version": version, "inspection": inspection_of(version)} for version in versions],
-        "rows": [{"run": run, "figures": report.list_figures(run)} for run in runs],
+        "rows": [listing.row(run) for run in runs],
         "fork_name": _("%(name)s, copy") % {"name": one.name},
         "form": StrategyForm(initial={"name": one.name}),
     }

@@ -11,7 +11,7 @@ from django.utils.dates import MONTHS_AP
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from clusterx.templatetags.figures import MISSING, decimals_of
+from clusterx.templatetags.figures import decimals_of
 from strategies import selectors
 from strategies.metrics.catalogue import CATALOGUE, METRICS, Metric
 from strategies.metrics.errors import REASONS
@@ -271,40 +271,3 @@ def drawdowns(metrics: Metrics) -> list[dict[str, str]]:
         }
         for row in sorted(metrics.drawdowns, key=lambda row: row.depth)[:DRAWDOWNS]
     ]
-
-
-def list_figures(run: Run) -> dict[str, dict[str, str]]:
-    """The headline of a run as lists and comparisons show it: text and tone by key."""
-    currency = run.instrument.quote
-    numbers = run.headline or {}
-    return {
-        key: {
-            "text": metric_text(METRICS[key], numbers.get(key), currency),
-            "tone": metric_tone(METRICS[key], numbers.get(key)),
-        }
-        for key in METRICS
-        if key in numbers
-    } or {"total_return": {"text": MISSING, "tone": ""}}
-
-
-def compared(runs: list[Run]) -> list[dict[str, Any]]:
-    """Rows of the comparison: each number with its value in every run, and which of them is best."""
-    measured = [Metrics.from_json(one.metrics or {}) for one in runs]
-    rows = []
-    for metric in CATALOGUE:
-        values = [getattr(one, metric.key) for one in measured]
-        known = [value for value in values if value is not None]
-        if not known:
-            continue
-        best = None
-        if metric.better != "neither" and len(known) > 1 and min(known) < max(known):
-            best = max(known) if metric.better == "higher" else min(known)
-        cells = [
-            {
-                "text": metric_text(metric, value, run.instrument.quote), "tone": metric_tone(metric, value),
-                "best": best is not None and value == best,
-            }
-            for run, value in zip(runs, values, strict=True)
-        ]  # fmt: skip
-        rows.append({"label": _(metric.label), "help": _(metric.formula), "group": _(metric.group), "cells": cells})
-    return rows
