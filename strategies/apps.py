@@ -16,6 +16,7 @@ class StrategiesConfig(AppConfig):
         signals.version_saved.connect(receivers.queue_inspection, dispatch_uid="strategies.queue_inspection")
         signals.version_changed.connect(receivers.publish_version, dispatch_uid="strategies.publish_version")
         signals.run_queued.connect(receivers.queue_run, dispatch_uid="strategies.queue_run")
+        signals.run_done.connect(receivers.queue_appraisal, dispatch_uid="strategies.queue_appraisal")
         signals.run_changed.connect(receivers.publish_run, dispatch_uid="strategies.publish_run")
         celeryd_after_setup.connect(receivers.prepare_worker, dispatch_uid="strategies.prepare_worker")
         declare(wording.CONTEXT, wording.texts)

@@ -302,6 +302,19 @@ class RunResult(models.Model):
         return str(self.run_id)
 
 
+class Appraisal(models.Model):
+    """The tests of robustness of a run that is done: ``appraisal.Appraisal`` as JSON, or why there is none."""
+
+    run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="appraisal", primary_key=True)
+    told = models.JSONField(null=True, help_text="The tests and what is missing, with their version.")
+    reason = models.CharField(max_length=40, blank=True, help_text="Why there is nothing: a stable code.")
+    seconds = models.FloatField(help_text="What they took.")
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.reason or 'appraised'}"
+
+
 class TrialBatch(models.Model):
     """Trials of a search: how often this person tried this strategy is part of how far its best result can be believed."""
 

@@ -26,6 +26,10 @@ def publish_run(*, run_id: int, **_: Any) -> None:
     channels.publish_run(run_id)
 
 
+def queue_appraisal(*, run_id: int, **_: Any) -> None:
+    tasks.appraise_run.delay(run_id)
+
+
 def queue_study(*, study_id: int, **_: Any) -> None:
     tasks.advance_study.delay(study_id)
 

@@ -15,7 +15,7 @@ from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subque
 from clusterx.accounts.models import User
 from strategies.arrays import unpack
 from strategies.errors import NotDeployable, RunNotDone
-from strategies.models import Inspection, Run, RunLeg, RunResult, Study, UserStrategy, Version
+from strategies.models import Appraisal, Inspection, Run, RunLeg, RunResult, Study, UserStrategy, Version
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS: Final = 10_000
@@ -109,6 +109,13 @@ def unfinished_before(moment: Any) -> list[int]:
     return list(Run.objects.filter(waiting).order_by("pk").values_list("pk", flat=True)[:100])
 
 
+def unappraised_before(moment: Any) -> list[int]:
+    """Keys of runs done before ``moment``, in the day before it, that were not put to the tests: a message was lost."""
+    day = timedelta(days=1)
+    done = Run.objects.filter(status=Run.Status.DONE, finished_at__lt=moment, finished_at__gte=moment - day)
+    return list(done.filter(appraisal=None).order_by("pk").values_list("pk", flat=True)[:100])
+
+
 def studies_of(user: User) -> QuerySet[Study]:
     """The user's studies, newest first, without what is long: state, report and curve."""
     return (
@@ -188,6 +195,29 @@ def sensitivity(run: Run) -> list[dict[str, Any]]:
     """What worse assumptions make of a run: name, numbers and hash of each. Raises RunNotDone."""
     variants: list[dict[str, Any]] = _result(run, "sensitivity").sensitivity["variants"]
     return variants
+
+
+def evidence_of(run: Run) -> tuple[dict[str, Any] | None, int]:
+    """What a run's daily returns show against luck, and how often its owner has tried the strategy. Raises RunNotDone.
+
+    None where so few days, or days on which nothing happened, have no Sharpe ratio.
+    """
+    from strategies.appraisal import daily_returns
+    from strategies.robustness.evidence import evidence
+    from strategies.robustness.samples import InvalidSample
+    from strategies.services.trials import count_trials
+
+    tables, trials = series(run), max(1, count_trials(run.owner, run))
+    try:
+        shown = evidence(daily_returns(tables.time, tables.equity, float(run.conditions["cash"])), trials=trials)
+    except InvalidSample:
+        return None, trials
+    return shown.to_json(), trials
+
+
+def appraisal_of(run: Run) -> Appraisal | None:
+    """The tests of robustness of a run, if they were made."""
+    return Appraisal.objects.filter(run=run).first()
 
 
 def _result(run: Run, column: str) -> RunResult:

@@ -14,6 +14,9 @@ run_queued = Signal()
 run_changed = Signal()
 """A run is further than it was, or over: ``run_id: int``."""
 
+run_done = Signal()
+"""A run has come to its result: ``run_id: int``."""
+
 study_queued = Signal()
 """A study is there to be begun, or to be gone on with: ``study_id: int``."""
 

@@ -33,6 +33,14 @@ def run_backtest(run_id: int) -> None:
     execution.execute_run(run_id=run_id, at=timezone.now())
 
 
+@shared_task(name="strategies.appraise_run", **RETRY)
+def appraise_run(run_id: int) -> None:
+    """Put the result of a run to the tests of robustness."""
+    from strategies.services import appraisals
+
+    appraisals.appraise_run(run_id=run_id, at=timezone.now())
+
+
 @shared_task(name="strategies.inspect_version", **(RETRY | {"autoretry_for": (OperationalError, InterfaceError, Refused)}))
 def inspect_version(version_id: int) -> None:
     """Find out what a version declares, and put it to the proof."""
@@ -47,6 +55,8 @@ def sweep_runs() -> None:
     """Find runs and studies that a lost message left behind. What a worker has is left alone by whoever comes second."""
     for run_id in selectors.unfinished_before(timezone.now() - LOST_AFTER):
         run_backtest.delay(run_id)
+    for run_id in selectors.unappraised_before(timezone.now() - LOST_AFTER):
+        appraise_run.delay(run_id)
     for study_id in selectors.studies_unfinished_before(timezone.now() - LOST_AFTER):
         advance_study.delay(study_id)
 

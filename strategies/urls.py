@@ -33,6 +33,7 @@ urlpatterns = [
     path("runs/<uuid:public_id>/again/", runs.run_again, name="run_again"),
     path("runs/<uuid:public_id>/share/", runs.run_share, name="run_share"),
     path("runs/<uuid:public_id>/trades/", runs.run_trades, name="run_trades"),
+    path("runs/<uuid:public_id>/robustness/", runs.run_robustness, name="run_robustness"),
     path("runs/<uuid:public_id>/bars/", runs.run_bars, name="run_bars"),
     path("studies/", studies.study_list, name="studies"),
     path("studies/new/", studies_asking.study_new, name="study_new"),
@@ -45,6 +46,7 @@ urlpatterns = [
     path("shared/<str:token>/trades/", runs.shared_trades, name="shared_trades"),
     path("shared/<str:token>/trades.csv", runs.shared_file, {"kind": "csv"}, name="shared_csv"),
     path("shared/<str:token>/trades.parquet", runs.shared_file, {"kind": "parquet"}, name="shared_parquet"),
+    path("shared/<str:token>/robustness/", runs.shared_robustness, name="shared_robustness"),
     path("shared/<str:token>/bars/", runs.shared_bars, name="shared_bars"),
     path("<slug:name>/", library.strategy, name="detail"),
 ]

@@ -316,6 +316,16 @@ class ResultOutput(serializers.Serializer[Any]):
     sensitivity = serializers.ListField(child=serializers.DictField())
 
 
+class RobustnessOutput(serializers.Serializer[Any]):
+    """Whether a result may be luck. docs/backtests.md says what each test holds."""
+
+    trials = serializers.IntegerField(help_text="Tries of this person on this strategy so far, this run included.")
+    evidence = Plain(help_text="Null where the days have no Sharpe ratio.")
+    status = serializers.ChoiceField(choices=["waiting", "done", "failed"], help_text="Of the tests.")
+    reason = serializers.CharField(help_text="Why the tests failed: a stable code.")
+    appraisal = Plain(help_text="The tests, and why others were not made; null until they are done.")
+
+
 class TradesInput(serializers.Serializer[Any]):
     page = serializers.IntegerField(min_value=1, max_value=100_000, default=1)
     page_size = serializers.IntegerField(min_value=1, max_value=1_000, default=100)

@@ -208,6 +208,22 @@ class RunViewSet(mixins.RetrieveModelMixin, GenericViewSet[Run]):
             }
         )
 
+    @extend_schema(responses=serializers.RobustnessOutput)
+    @action(detail=True)
+    def robustness(self, request: Request, public_id: str) -> Response:
+        """Whether its result may be luck: evidence after all tries so far, and the tests that a worker made of it."""
+        run = self.get_object()
+        (shown, trials), tests = selectors.evidence_of(run), selectors.appraisal_of(run)
+        return Response(
+            {
+                "trials": trials,
+                "evidence": shown,
+                "status": "waiting" if tests is None else "failed" if tests.reason else "done",
+                "reason": tests.reason if tests is not None else "",
+                "appraisal": tests.told if tests is not None else None,
+            }
+        )
+
     @extend_schema(operation_id="runs_trades_csv", parameters=[RUN_ID], responses={(200, "text/csv"): OpenApiTypes.STR})
     def trades_csv(self, request: Request, public_id: str) -> HttpResponse:
         """All of its trades as CSV."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
+from clusterx.db.locks import alone
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.timeframes import Timeframe
@@ -45,7 +44,7 @@ def execute_run(*, run_id: int, at: datetime) -> Run | None:
     Whatever the strategy or the bars do, the run ends as done or failed with a reason. Only a database that is away is
     raised, so that the task is tried again. None: there is no such run, or another worker has it.
     """
-    with _alone(run_id) as mine:
+    with alone(LOCKS, run_id) as mine:
         run = _begun(run_id, at) if mine else None
         if run is None or run.is_final:
             return run
@@ -111,20 +110,6 @@ def _bars(run: Run, leg: RunLeg, at: datetime) -> tuple[Snapshot, Bars]:
 
 
 # -- states ---------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _alone(run_id: int) -> Iterator[bool]:
-    """Whether this is the only worker with the run, for as long as it has it; a worker that dies lets go."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, %s)", [LOCKS, run_id % 2**31])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", [LOCKS, run_id % 2**31])
 
 
 @transaction.atomic
@@ -202,6 +187,7 @@ def _store(run: Run, outcome: Outcome, snapshots: list[Snapshot], code_hash: str
     locked.finished_at = now()
     locked.save()
     _announce(locked)
+    transaction.on_commit(lambda: signals.run_done.send_robust(sender=Run, run_id=run.pk), robust=True)
 
 
 def difference(before: Run, after: Run, tables: dict[str, bytes]) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
+from clusterx.db.locks import alone
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from strategies import contract
@@ -68,7 +69,7 @@ def begin_study(*, study_id: int, at: datetime) -> Study | None:
 def do_chunk(*, chunk_id: int, at: datetime) -> bool:
     """Do the trials of a chunk, unless they are done, another worker has them, or the study does not run. Whether it did."""
     clock = _clock(at)
-    with _alone(CHUNKS, chunk_id) as mine:
+    with alone(CHUNKS, chunk_id) as mine:
         chunk = StudyChunk.objects.filter(pk=chunk_id, done_at=None, study__status=Study.Status.RUNNING).first()
         if not mine or chunk is None:
             return False
@@ -206,7 +207,7 @@ def _note(study: Study, chunk: StudyChunk, found: Scores, seconds: float, at: da
 
 def _finish(study_id: int, now: Any) -> None:
     """What the trials show together. Done once; computed without a lock on the row."""
-    with _alone(STUDIES, study_id) as mine:
+    with alone(STUDIES, study_id) as mine:
         study = Study.objects.select_related("version__strategy", "version__inspection", "owner").get(pk=study_id)
         if not mine or study.status != Study.Status.RUNNING:
             return
@@ -378,20 +379,6 @@ def _fail(study_id: int, reason: str, message: str, at: datetime, *, line: int |
     locked.reason, locked.message, locked.line = reason[:40] or "no-result", _clean(message), line
     locked.save(update_fields=["status", "finished_at", "reason", "message", "line"])
     studies.announce(study_id)
-
-
-@contextmanager
-def _alone(kind: int, key: int) -> Iterator[bool]:
-    """Whether this is the only worker with it, for as long as it has it; a worker that dies lets go."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, %s)", [kind, key % 2**31])
-        mine = bool(cursor.fetchone()[0])
-    try:
-        yield mine
-    finally:
-        if mine and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", [kind, key % 2**31])
 
 
 def _clean(text: str) -> str:

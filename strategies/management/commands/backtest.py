@@ -17,6 +17,7 @@ from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.timeframes import TIMEFRAMES, Timeframe
 from strategies import contract, library
+from strategies.appraisal import Appraisal, appraise
 from strategies.backtest import Decide, Outcome, backtest, library_decision, on_one_axis
 from strategies.conditions import Conditions, read_costs, read_rules
 from strategies.engine.model import Market
@@ -57,6 +58,7 @@ class Command(BaseCommand):
         parser.add_argument("--fill", choices=("next-open", "close"), default="next-open")
         parser.add_argument("--leverage", type=float, default=1.0)
         parser.add_argument("--seed", type=int, default=1, help="of the confidence intervals")
+        parser.add_argument("--robustness", action="store_true", help="ask whether it is luck: other trades, markets, noise")
         parser.add_argument("--json", metavar="OUT", help="write everything there; - for standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -70,14 +72,19 @@ class Command(BaseCommand):
                 calendar=given.calendar,  # type: ignore[arg-type]
             )
             label, values, decide = asked(options, len(given.bars))
-            outcome = backtest(on_one_axis(given.bars), decide, conditions, seconds=given.seconds, seed=options["seed"])
+            bars = on_one_axis(given.bars)
+            outcome = backtest(bars, decide, conditions, seconds=given.seconds, seed=options["seed"])
+            tests = appraise(bars, decide, conditions, outcome.result, seed=options["seed"]) if options["robustness"] else None
         except Refused as error:
             line = f" (line {error.line})" if error.line else ""
             raise CommandError(f"{error.reason}: {error.message}{line}") from None
         except DomainError as error:
             raise CommandError(f"{error.code}: {error.message}") from None
         if options["json"]:
-            told = json.dumps(described(outcome, label, values, given), allow_nan=False)
+            everything = described(outcome, label, values, given)
+            if tests is not None:
+                everything["robustness"] = tests.to_json()
+            told = json.dumps(everything, allow_nan=False)
             if options["json"] == "-":
                 self.stdout.write(told)
                 return
@@ -86,6 +93,8 @@ class Command(BaseCommand):
             except OSError as error:
                 raise CommandError(f"{options['json']} cannot be written: {error.strerror}") from None
         self.stdout.write(summary(outcome, label, values, given))
+        if tests is not None:
+            self.stdout.write(robustness(tests))
 
 
 def moment(text: str) -> datetime:
@@ -225,6 +234,28 @@ def described(outcome: Outcome, label: str, values: Mapping[str, Any], given: Gi
         "printed": outcome.printed,
         "timings": outcome.timings,
     }
+
+
+def robustness(tests: Appraisal) -> str:
+    """The tests, a line each."""
+    patterns = {
+        "chance": "{as_good:,} of {runs:,} random placements of its trades did as well (p = {p:.3f})",
+        "paths": "{resampled[loss]:.1%} of redrawn accounts lost; {ruin:.1%} lost half on the way",
+        "markets": "lost on {loss:.1%} of {runs} other markets; median {return[median]:.2%}",
+        "noise": "median {median:.2%} under noise instead of {score:.2%}",
+        "capacity": "{estimate:,.0f} before impact takes half of the profit",
+    }
+    lines = []
+    for name, pattern in patterns.items():
+        test = tests.tests.get(name)
+        if test is None:
+            told = f"— ({tests.missing[name]})"
+        elif test.get("estimate", 0) is None:
+            told = "no limit seen"
+        else:
+            told = pattern.format(**test)
+        lines.append(f"  {name:<17} {told}")
+    return "\n".join(lines)
 
 
 def stamp(seconds: int) -> str:

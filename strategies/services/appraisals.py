@@ -1,0 +1,73 @@
+"""Putting the result of a run to the tests of robustness, once, after it is done."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+from typing import Any, Final
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, transaction
+
+from clusterx.db.locks import alone
+from clusterx.errors import DomainError
+from strategies import signals
+from strategies.errors import Refused, RunNotDone
+from strategies.models import Appraisal, Run
+from strategies.services.snapshots import bars_of
+from strategies.services.subjects import subject_of
+
+logger = logging.getLogger(__name__)
+
+LOCKS: Final = 0x61707072  # "appr": the first half of the advisory lock's key
+CHANGED: Final = "changed"  # the run does not come out as it did: the code of a strategy of ours is another one
+
+
+def appraise_run(*, run_id: int, at: datetime) -> Appraisal | None:
+    """Appraise a run that is done, unless it was or another worker does it. Only a database that is away is raised."""
+    with alone(LOCKS, run_id) as mine:
+        run = Run.objects.select_related("version__strategy", "version__inspection").filter(pk=run_id).first()
+        if not mine or run is None or run.status != Run.Status.DONE or Appraisal.objects.filter(run=run).exists():
+            return None
+        began, told, reason = time.perf_counter(), None, ""
+        try:
+            told = _told(run)
+        except (OperationalError, InterfaceError):
+            raise
+        except Refused as error:
+            reason = error.reason
+        except DomainError as error:
+            reason = error.code
+        except SoftTimeLimitExceeded:
+            reason = "timeout"
+        except MemoryError:
+            reason = "memory"
+        except Exception:
+            logger.exception("the appraisal of run %s broke", run.public_id)
+            reason = "internal"
+        seconds = round(time.perf_counter() - began, 3)
+        return Appraisal.objects.create(run=run, told=told, reason=reason[:40], seconds=seconds, created_at=at)
+
+
+@transaction.atomic
+def appraise_again(*, run: Run) -> None:
+    """Have a worker do it anew. Raises RunNotDone."""
+    if run.status != Run.Status.DONE:
+        raise RunNotDone(f"the run has no result: it is {run.status}", status=run.status)
+    Appraisal.objects.filter(run=run).delete()
+    transaction.on_commit(lambda: signals.run_done.send_robust(sender=Run, run_id=run.pk), robust=True)
+
+
+def _told(run: Run) -> dict[str, Any]:
+    from strategies.appraisal import appraise
+    from strategies.backtest import on_one_axis, simulated, tradable_volumes
+    from strategies.conditions import Conditions
+
+    legs = list(run.legs.select_related("snapshot"))
+    bars = on_one_axis([bars_of(leg.snapshot) for leg in legs if leg.snapshot is not None])
+    decide, conditions = subject_of(run).decide(run.parameters, run.timeframe), Conditions.from_json(run.conditions)
+    result = simulated(tradable_volumes(bars)[0], decide(bars, conditions), conditions)
+    if result.orders_hash != run.orders_hash:
+        raise Refused("the run does not come out as it did", reason=CHANGED)
+    return appraise(bars, decide, conditions, result, seed=run.seed).to_json()
