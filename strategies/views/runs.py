@@ -18,15 +18,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from clusterx.errors import DomainError
-from strategies import library, selectors, trade_list, wording
+from strategies import library, selectors, trade_list
 from strategies.models import Run
 from strategies.services import appraisals
 from strategies.services import runs as services
-from strategies.views import report, robustness, tables
+from strategies.views import listing, report, robustness, tables
 from strategies.views.people import my_run, person, wants
 from strategies.views.studies_asking import can_be_searched
 from strategies.views.words import FAILURES
-from strategies.wording import said
 
 PAGE: Final = 30
 COMPARED: Final = 6
@@ -49,7 +48,7 @@ def _state(one: Run) -> dict[str, Any]:
         "run": one,
         "currency": one.instrument.quote,
         "live": {"id": str(one.public_id), "final": one.is_final},
-        "parameters": named_parameters(one),
+        "parameters": listing.named_parameters(one),
         "strategy_url": strategy_url(one),
     }
     if one.status == Run.Status.DONE:
@@ -127,7 +126,7 @@ def run_robustness(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def shared(request: HttpRequest, token: str) -> HttpResponse:
     """The report for whoever has its link; nobody needs to sign in."""
     one = _shared(token)
-    context = report.context(one, shared=True) | {"parameters": named_parameters(one), "strategy_url": ""}
+    context = report.context(one, shared=True) | {"parameters": listing.named_parameters(one), "strategy_url": ""}
     answer = render(request, "strategies/shared.html", context)
     answer["X-Robots-Tag"] = "noindex"
     answer["Referrer-Policy"] = "no-referrer"  # the address is the secret
@@ -200,7 +199,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     mine = list(selectors.strategies_of(person(request))[:200])
     context = {
-        "rows": [{"run": one, "figures": report.list_figures(one)} for one in page.object_list],
+        "rows": [listing.row(one) for one in page.object_list],
         "page": page,
         "query": urlencode({name: value for name, value in filters.items() if value}),
         "filters": filters,
@@ -226,12 +225,12 @@ def run_compare(request: HttpRequest) -> HttpResponse:
     context = {
         "runs": [
             {
-                "run": one, "place": place + 1, "parameters": named_parameters(one),
+                "run": one, "place": place + 1, "parameters": listing.named_parameters(one),
                 "without": urlencode([("run", other.public_id) for other in chosen if other is not one]),
             }
             for place, one in enumerate(chosen)
         ],
-        "rows": report.compared(chosen),
+        "rows": listing.compared(chosen),
         "same_bars": len({tuple(leg.snapshot_id for leg in one.legs.all()) for one in chosen}) <= 1,
         "page_data": {"curves": [_curve(one) for one in chosen]},
         "tab": "runs",
@@ -292,23 +291,6 @@ def strategy_url(one: Run) -> str:
     if one.version is not None:
         return reverse("strategies:mine_one", args=[one.version.strategy.public_id])
     return reverse("strategies:detail", args=[one.library]) if one.library in library.CATALOGUE else ""
-
-
-def named_parameters(one: Run) -> list[tuple[str, str]]:
-    """Parameters as people read them, by the labels that the strategy declares."""
-    labels: dict[str, Any] = {}
-    choices: dict[str, dict[str, str]] = {}
-    if one.library in library.CATALOGUE:
-        for parameter in library.CATALOGUE[one.library].parameters:
-            labels[parameter.name] = said(parameter.label)
-            choices[parameter.name] = dict(wording.choices(parameter.choices))
-    return [
-        (
-            labels.get(name, name),
-            choices.get(name, {}).get(str(value), f"{value:g}" if isinstance(value, float) else str(value)),
-        )
-        for name, value in one.values.items()
-    ]
 
 
 def code_around(one: Run) -> list[dict[str, Any]]:
