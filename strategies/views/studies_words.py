@@ -116,7 +116,11 @@ def _rows(study: Study, told: Mapping[str, Any], missing: Mapping[str, str]) -> 
 
 
 def _chance(value: float | None) -> str:
-    return MISSING if value is None else f"{written(value * 100, 1)}\u00a0%"
+    if value is None:
+        return MISSING
+    if 0.9995 <= value < 1:
+        return f"> {written(99.9, 1)}\u00a0%"  # nothing is certain
+    return f"{written(value * 100, 1)}\u00a0%"
 
 
 def _trials(study: Study, trials: int, ideas: float | None) -> str:
@@ -128,10 +132,12 @@ def _trials(study: Study, trials: int, ideas: float | None) -> str:
 
 def _overfitting(study: Study, told: Mapping[str, Any], missing: Mapping[str, str]) -> str:
     if told.get("pbo") is not None:
-        low = told["pbo"] < 0.2
-        text = gettext("The winner of one half of the days stays good in the other.") if low else gettext(
-            "How often the winner of one half of the days is below the middle in the other."
-        )  # fmt: skip
+        if told["pbo"] < 0.2:
+            text = gettext("The winner of one half of the days stays good in the other.")
+        elif told["pbo"] <= 0.5:
+            text = gettext("How often the winner of one half of the days is below the middle in the other.")
+        else:
+            text = gettext("Mostly the winner of one half of the days is below the middle in the other: choosing helps nothing.")
         loss = gettext("It loses money there in %(share)s of the cases.") % {"share": share_text(told["pbo_loss"], 0)}
         return f"{text} {loss}"
     if study.kind == Study.Kind.WALK_FORWARD:

@@ -50,11 +50,11 @@ export class HeatMap {
   #draw() {
     const { x, y } = this.map;
     const values = this.map[this.shows].flat().filter((value) => value !== null);
-    const high = Math.max(...values, 0);
-    const low = Math.min(...values, 0);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const shade = shades(values);
     this.cells = new Map();
     const lines = y.values.map((_, line) => {
-      const cells = x.values.map((_, column) => this.#cell(column, line, high, low));
+      const cells = x.values.map((_, column) => this.#cell(column, line, shade));
       return element("div", { role: "row", class: "heat-line" }, element("span", { class: "heat-axis", role: "rowheader" }, y.texts[line]), ...cells);
     });
     const foot = element("div", { class: "heat-line heat-foot", "aria-hidden": "true" }, element("span", { class: "heat-axis" }), ...x.texts.map((text) => element("span", { class: "heat-tick" }, text)));
@@ -68,18 +68,18 @@ export class HeatMap {
       const node = document.querySelector(`.heat-scale [data-${name}]`);
       if (node) node.textContent = scoreText(this.data.objective, value);
     }
+    document.querySelector(".heat-scale")?.setAttribute("data-of", low >= 0 ? "gains" : high <= 0 ? "losses" : "both");
     this.#fit();
     this.#select(...this.at);
   }
 
-  #cell(column, line, high, low) {
+  #cell(column, line, shade) {
     const value = this.value(column, line);
     const is = (point) => point[0] === column && point[1] === line;
     const marks = [is(this.winner) && "winner", is(this.plateau) && "plateau"].filter(Boolean);
     const node = element("div", { role: "gridcell", id: `heat-${column}-${line}`, class: ["heat-cell", value === null ? "none" : tone(value), ...marks].join(" "), "aria-label": this.words(column, line) });
     if (value !== null) {
-      const most = value < 0 ? low : high;
-      node.style.setProperty("--share", `${Math.round(15 + 75 * (most ? value / most : 0))}%`);
+      node.style.setProperty("--share", `${shade(value)}%`);
       node.append(element("span", {}, scoreText(this.data.objective, value)));
     }
     node.dataset.place = `${column},${line}`;
@@ -154,6 +154,16 @@ export class HeatMap {
     const rows = y.values.map((_, line) => element("tr", {}, element("th", { scope: "row" }, y.texts[line]), ...x.values.map((_, column) => element("td", { class: `number ${tone(this.value(column, line))}` }, scoreText(this.data.objective, this.value(column, line))))));
     document.querySelector("#heat-table .table-scroll").replaceChildren(element("table", { class: "table heat-numbers" }, element("thead", {}, head), element("tbody", {}, ...rows)));
   }
+}
+
+/** How strong the colour of a value is, in percent: gains and losses each from their least to their most. */
+export function shades(values) {
+  const ends = [values.filter((value) => value > 0), values.filter((value) => value < 0).map((value) => -value)].map((of) => [Math.min(...of), Math.max(...of)]);
+  return (value) => {
+    const [least, most] = ends[value < 0 ? 1 : 0];
+    if (!value) return 0;
+    return Math.round(most > least ? 12 + (78 * (Math.abs(value) - least)) / (most - least) : 50);
+  };
 }
 
 const clamp = (place, count) => Math.min(Math.max(place, 0), count - 1);
