@@ -127,9 +127,12 @@ def hostile() -> list[Figure]:
     quick = [attempt for attempt in CORPUS if "timeout" not in attempt.reasons and "memory" not in attempt.reasons]
     programs = (quick * (200 // len(quick) + 1))[:200]
     with Pool(1, HOSTILE) as pool:
+        pool.warm()
+        processes = len(descendants(os.getpid()))
         run(pool, programs[:20])
         own, zygote = psutil.Process(), psutil.Process(pool._zygotes[0].pid)
-        processes, files, inside = len(descendants(os.getpid())), descriptors(), zygote.num_fds()
+        until(lambda: len(descendants(os.getpid())) == processes)
+        files, inside = descriptors(), zygote.num_fds()
         memory, held = own.memory_info().rss, zygote.memory_info().rss
         began = time.perf_counter()
         wrong = run(pool, programs)

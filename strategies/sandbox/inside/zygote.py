@@ -85,7 +85,7 @@ class Server:
         self.poll.register(control, select.POLLIN)
         self.running: dict[int, tuple[int, socket.socket]] = {}
         self.owners: dict[int, int] = {}  # status → pidfd
-        self.spares = [Spare()]
+        self.spares = [Spare() for _ in range(AHEAD)]
 
     def serve(self) -> None:
         """Until the host closes its end."""

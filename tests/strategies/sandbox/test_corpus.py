@@ -89,10 +89,11 @@ def test_two_hundred_hostile_programs_leave_nothing() -> None:
     quick = [attempt for attempt in CORPUS if "timeout" not in attempt.reasons and "memory" not in attempt.reasons]
     with Pool(1, LIMITS) as pool:
         pool.warm()
+        before = len(descendants(os.getpid()))
         run(pool, quick[:20])
         zygote = psutil.Process(pool._zygotes[0].pid)
         own = psutil.Process()
-        before, held = len(descendants(os.getpid())), descriptors()
+        held = descriptors()
         memory, inside = own.memory_info().rss, zygote.memory_info().rss
         hostile = (quick * 2)[:200]
         assert len(hostile) == 200
