@@ -79,6 +79,7 @@ def measure() -> list[Figure]:
             Figure("sandbox: cold start of a jail, libraries imported", cold, "s", 3),
             *(whole(pool, length, limit) for length, limit in ((100_000, 25.0), (1_000_000, None))),
             round_trip(pool),
+            order_round_trip(pool),
             event_loop(pool),
             resident(pool),
             *hostile(),
@@ -101,6 +102,13 @@ def round_trip(pool: Pool) -> Figure:
         at = iter(range(10**9, 10**10, 60))
         seconds = timed(lambda: session.bar(Bar(next(at), 1.0, 2.0, 0.5, 1.0, 1.0)), 5000)
     return Figure("sandbox: one live bar, there and back, median", seconds * 1e6, "µs", 60)
+
+
+def order_round_trip(pool: Pool) -> Figure:
+    with pool.orders(ON_BAR, {}, history=walk(100)) as session:
+        at = iter(range(10**9, 10**10, 60))
+        seconds = timed(lambda: session.bar(Bar(next(at), 1.0, 2.0, 0.5, 1.0, 1.0)), 2000)
+    return Figure("sandbox: one live bar of an event-driven strategy, median", seconds * 1e6, "µs", 300)
 
 
 def event_loop(pool: Pool) -> Figure:

@@ -131,7 +131,7 @@ class Sandbox(Protocol):
 
     def signals(self, code: str, bars: Any, parameters: Any, /) -> Reply: ...
     def events(self, code: str, bars: Any, parameters: Any, /) -> Reply: ...
-    def prefixes(self, code: str, bars: Bars, parameters: Any, cuts: Sequence[int], /) -> Iterator[Reply]: ...
+    def prefixes(self, code: str, bars: Given, parameters: Any, cuts: Sequence[int], /) -> Iterator[Reply]: ...
     def live(self, code: str, parameters: Any, /, *, history: Bars | None) -> AbstractContextManager[Any]: ...
 
 
@@ -155,10 +155,7 @@ class Sandboxed:
 
     def prefixes(self, given: Given, cuts: Sequence[int]) -> Iterator[object]:
         """One request for all; the process is sent the bars of a cut when it has answered for the one before."""
-        if isinstance(given, Panel):
-            for cut in cuts:
-                yield self(given[:cut])
-        elif cuts:
+        if cuts:
             for reply in self.pool.prefixes(self.code, given, self.values, cuts):
                 yield self._read(reply)
 

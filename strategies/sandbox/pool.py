@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from marketdata.bars import Bars
+from strategies.contract import Panel
 from strategies.sandbox.answers import Answer, Declaration, Unfit, check_declaration
 from strategies.sandbox.image import Image, image
 from strategies.sandbox.launch import Launcher, chosen
@@ -118,7 +119,7 @@ class Pool:
     def prefixes(
         self,
         code: str,
-        bars: Bars,
+        bars: Bars | Panel,
         parameters: Values,
         cuts: Sequence[int],
         *,
@@ -133,9 +134,9 @@ class Pool:
         """
         if not cuts or any(a >= b for a, b in pairwise((0, *cuts, len(bars) + 1))):
             raise ValueError(f"cuts must ascend within 1..{len(bars)}, were {list(cuts)[:10]}")
-        return self._prefixes(
-            Task("prefixes", code, parameters, account=account or Account()), bars, cuts, limits or self.limits
-        )
+        legs = len(bars.bars) if isinstance(bars, Panel) else 0
+        task = Task("prefixes", code, parameters, account=account or Account(), instruments=legs)
+        return self._prefixes(task, bars, cuts, limits or self.limits)
 
     def live(self, code: str, parameters: Values, *, history: Bars | None = None, limits: Limits | None = None) -> Session:
         """A vectorised strategy that stays: one bar in, one answer out; ``limits.seconds`` for each. The caller closes it.
@@ -190,9 +191,9 @@ class Pool:
             ended.append(answer)
         return ended[-1]
 
-    def _prefixes(self, task: Task, bars: Bars, cuts: Sequence[int], limits: Limits) -> Iterator[Answer]:
+    def _prefixes(self, task: Task, bars: Bars | Panel, cuts: Sequence[int], limits: Limits) -> Iterator[Answer]:
         try:
-            with self._child(task, limits, longest=LARGEST_ROW * len(bars)) as child:
+            with self._child(task, limits, longest=LARGEST_ROW * len(bars) * max(1, task.legs)) as child:
                 for start, end in pairwise((0, *cuts)):
                     with measured(task.kind) as ended:
                         child.deadline = time.monotonic() + limits.seconds

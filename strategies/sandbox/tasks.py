@@ -39,13 +39,14 @@ class Account:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: what kind of, whose code, with what."""
+    """One run: what kind of, whose code, with what. ``instruments`` is for bars that come later; 0 is one alone."""
 
     kind: str
     code: str
     parameters: Values
     bars: Given | None = None
     account: Account = field(default_factory=Account)
+    instruments: int = 0
 
     @property
     def length(self) -> int:
@@ -56,7 +57,7 @@ class Task:
         """0 for one instrument alone."""
         if isinstance(self.bars, Panel):
             return len(self.bars.bars)
-        return self.bars.legs if isinstance(self.bars, SealedBars) else 0
+        return self.bars.legs if isinstance(self.bars, SealedBars) else self.instruments
 
     def text(self) -> bytes:
         """As the jail reads it. Raises Ended if it cannot be written down."""
@@ -93,13 +94,19 @@ def begin(zygote: Zygote, task: Task, limits: Limits, *, longest: int = 0) -> Ch
             own.close()
 
 
-def continued(child: Child, bars: Bars, kind: str, length: int) -> Answer:
+def continued(child: Child, bars: Bars | Panel, kind: str, length: int) -> Answer:
     """The answer after ``bars`` more, ``length`` in all."""
+    tables = bars.bars if isinstance(bars, Panel) else (bars,)
+    columns = {
+        f"{leg}.{name}": column
+        for leg, table in enumerate(tables)
+        for name, column in zip(wire.COLUMNS, table.columns, strict=True)
+    }
     try:
-        child.send(wire.encode({}, dict(zip(wire.COLUMNS, bars.columns, strict=True))))
+        child.send(wire.encode({}, columns))
     except Ended as error:
         return replace(failed(error), printed=child.text())
-    return answered(child, kind, length)
+    return answered(child, kind, length, len(tables) if isinstance(bars, Panel) else 0)
 
 
 def answered(child: Child, kind: str, length: int, legs: int = 0) -> Answer:

@@ -196,7 +196,7 @@ class Noticing:
     def events(self, code: str, bars: Any, parameters: Any) -> Reply:
         return self._noticed(self.pool.events(code, bars, parameters))
 
-    def prefixes(self, code: str, bars: Bars, parameters: Any, cuts: Sequence[int]) -> Iterator[Reply]:
+    def prefixes(self, code: str, bars: Given, parameters: Any, cuts: Sequence[int]) -> Iterator[Reply]:
         for reply in self.pool.prefixes(code, bars, parameters, cuts):
             yield self._noticed(reply)
 

@@ -253,6 +253,24 @@ def test_a_prefix_run_cannot_find_the_future(pool: Pool) -> None:
     assert pool.signals(code, bars(), {}).printed.split()[1] == "3000"
 
 
+def test_prefixes_of_a_panel_agree_with_the_whole_and_hold_no_more(pool: Pool) -> None:
+    code = (
+        HEAD.format(base="PortfolioStrategy")
+        + """
+    def signals(self, panel, p):
+        print(*(len(one) if one.close.base is None else one.close.base.size for one in panel.bars))
+        first, second = (indicators.sma(one.close, p.window) for one in panel.bars)
+        return np.stack([(first > second) * 0.5, (first < second) * -0.5], axis=1)
+    """
+    )
+    panel = Panel((bars(), replace(bars(), close=bars().close[::-1].copy())))
+    whole = pool.signals(code, panel, {"window": 5}).exposures
+    cuts = [10, 100, 333, 500]
+    for cut, answer in zip(cuts, pool.prefixes(code, panel, {"window": 5}, cuts), strict=True):
+        np.testing.assert_array_equal(answer.exposures, whole[:cut])
+        assert answer.printed.splitlines()[-1] == f"{cut} {cut}"
+
+
 def test_a_prefix_that_fails_ends_the_run(pool: Pool) -> None:
     code = SIGNALS + "        return np.zeros(len(bars)) if len(bars) < 50 else None"
     answers = list(pool.prefixes(code, bars(), {}, [10, 60, 90]))
