@@ -37,7 +37,7 @@ class StudyForm(RunForm):
 
     benchmark = None  # type: ignore[assignment]  # a study is compared with its own trials
     kind = forms.ChoiceField(label=_("What to do"), choices=KINDS, initial=OPTIMISES, widget=forms.RadioSelect)
-    method = forms.ChoiceField(label=_("Search"), choices=METHODS, initial="grid", widget=forms.RadioSelect)
+    method = forms.ChoiceField(label=_("Method"), choices=METHODS, initial="grid", widget=forms.RadioSelect)
     trials = forms.IntegerField(
         label=_("Trials"), min_value=1, max_value=MOST_TRIALS, initial=200, required=False,
         help_text=_("At most; of a walk-forward, in each window."),
@@ -298,6 +298,8 @@ def _number(parameter: Parameter, label: Any, initial: Any, *, step: bool = Fals
         return forms.IntegerField(
             label=label, min_value=1 if step else -int(MOST), max_value=int(MOST), initial=whole, required=False
         )
+    if isinstance(initial, float) and initial.is_integer():
+        initial = int(initial)  # "5", not "5.0"
     field = forms.FloatField(label=label, min_value=1e-9 if step else -MOST, max_value=MOST, initial=initial, required=False)
     field.widget.attrs |= {"step": "any"}
     return field

@@ -28,6 +28,8 @@ def suggested(parameter: Parameter, centre: float) -> tuple[float, float, float]
     """
     least = parameter.step or (1.0 if parameter.kind == "int" else None)
     low, high = _around(centre, parameter, least)
+    if high - low <= NOTHING:
+        return rounded(centre), rounded(centre), least or 1.0
     step = _nice((high - low) / (LEVELS - 1), least)
     down, up = math.floor((centre - low) / step + 1e-9), math.floor((high - centre) / step + 1e-9)
     if down + up == 0 and least is not None and least < step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -21,6 +21,7 @@ from strategies.views.assumptions import costs_said
 from strategies.views.words import day_of, share_text, written
 
 POINTS: Final = 1_500
+MOST_CELLS: Final = 64  # in a line of a map: as many as a map of two parameters has
 Known = Mapping[str, Parameter]
 
 
@@ -62,18 +63,20 @@ def described(study: Study, known: Known, one: Mapping[str, Any]) -> dict[str, A
         return {}
     final = one.get("final_equity")
     return {
-        "values": [
-            {
-                "label": words.labels_of(known, name), "text": words.value_text(known, name, value),
-                "searched": name in searched(study),
-            }
-            for name, value in one["values"].items()
-        ],
+        "values": _values(known, one["values"], searched(study)),
+        "held": _values(known, one["values"], [name for name in known if name not in searched(study)]),
         "score": words.score_text(study.objective, one.get("score")),
         "gain": _gain(study, final),
         "drawdown": words.percent_text(one.get("max_drawdown")),
         "backtest": backtest_url(study, one["values"]),
     }  # fmt: skip
+
+
+def _values(known: Known, values: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, str]]:
+    return [
+        {"label": words.labels_of(known, name), "text": words.value_text(known, name, values[name])}
+        for name in names if name in values
+    ]  # fmt: skip
 
 
 def backtest_url(study: Study, values: Mapping[str, Any]) -> str:
@@ -90,7 +93,7 @@ def facts_of(study: Study) -> list[tuple[str, str]]:
         count = ngettext("%(count)s window", "%(count)s windows", study.plan["windows"]) % {"count": study.plan["windows"]}
         kind = f"{count}, {mode}, {_method(study.method)}"
     return [
-        (_("Search"), str(kind)),
+        (_("Method"), str(kind)),
         (_("Objective"), str(words.OBJECTIVES.get(study.objective, study.objective))),
         (_("Span"), f"{day_of(study.start.timestamp())} – {day_of(study.end.timestamp())}"),
     ]
@@ -148,10 +151,7 @@ def _window(study: Study, known: Known, place: int, one: Mapping[str, Any]) -> d
         "number": place + 1,
         "train": f"{day_of(one['train_from'])} – {day_of(one['test_from'])}",
         "test": f"{day_of(one['test_from'])} – {day_of(one['test_to'])}",
-        "values": [
-            {"label": words.labels_of(known, name), "text": words.value_text(known, name, one["values"][name])}
-            for name in searched(study)
-        ],
+        "values": _values(known, one["values"], searched(study)),
         "score": words.score_text(study.objective, one["score"]),
         "inside": _cell(one["train_return"]),
         "outside": _cell(one["test_return"]),
@@ -191,12 +191,36 @@ def _data(study: Study, known: Known, report: Mapping[str, Any]) -> dict[str, An
         "currency": study.instrument.quote,
         # In sample the curve has a point a day, whatever the bars.
         "timeframe": study.timeframe if study.plan else "1d",
-        "maps": [_map(known, one) for one in report.get("heat_maps", [])],
+        "maps": [_map(known, one) for one in report.get("heat_maps", [])] or _line(study, known),
         "best": best,
         "plateau": plateau.get("values", {}),
         "objective": study.objective,
         "backtest": backtest_url(study, {}),
     }
+
+
+def _line(study: Study, known: Known) -> list[dict[str, Any]]:
+    """Where one parameter was searched: a map of one line, from the trials themselves; none where there are too many values."""
+    from strategies.services.trying import trials_of
+
+    names = searched(study)
+    if study.plan or len(names) != 1:
+        return []
+    trials = trials_of(study)
+    scores: dict[Any, list[float]] = {}
+    for point, score in zip(trials.points, trials.score.tolist(), strict=True):
+        scores.setdefault(point[names[0]], []).append(score)
+    if len(scores) > MOST_CELLS:
+        return []
+    values = sorted(scores)
+    made = _map(known, {
+        "x": {"name": names[0], "values": values}, "y": {"name": "", "values": [0]},
+        "mean": [[sum(scores[value]) / len(scores[value]) for value in values]],
+        "best": [[max(scores[value]) for value in values]],
+        "count": [[len(scores[value]) for value in values]],
+    })  # fmt: skip
+    made["y"]["texts"] = [""]
+    return [made]
 
 
 def _map(known: Known, one: Mapping[str, Any]) -> dict[str, Any]:

@@ -216,7 +216,10 @@ def test_a_version_of_mine_is_searched_once_it_was_read(client, person):
     assert client.post(here, shown_fields(page) | {"instrument": market.ref}).status_code == 302
     study = worked(Study.objects.get(owner=person))
     assert study.version == version
-    assert "a map needs two parameters" in text(client.get(f"/strategies/studies/{study.public_id}/"))
+    line = client.get(f"/strategies/studies/{study.public_id}/").context["data"]["maps"][0]
+    assert line["x"]["values"] == sorted(line["x"]["values"])
+    assert sum(line["count"][0]) == study.trials_done
+    assert max(line["best"][0]) == study.best["score"]
 
 
 @pytest.mark.django_db

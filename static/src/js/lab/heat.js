@@ -62,7 +62,7 @@ export class HeatMap {
     this.grid.addEventListener("keydown", (event) => this.#key(event));
     // A finger that slides over the map reads it; one that scrolls the page still scrolls it.
     for (const name of ["pointerdown", "pointermove"]) this.grid.addEventListener(name, (event) => this.#point(event));
-    const title = element("p", { class: "heat-title small muted" }, `${y.label} ↑  ${x.label} →`);
+    const title = element("p", { class: "heat-title small muted" }, y.label ? `${y.label} ↑  ${x.label} →` : `${x.label} →`);
     this.container.replaceChildren(title, this.grid);
     for (const [name, value] of [["low", low], ["high", high]]) {
       const node = document.querySelector(`.heat-scale [data-${name}]`);
@@ -93,7 +93,7 @@ export class HeatMap {
     const names = { x: `${x.label} ${x.texts[column]}`, y: `${y.label} ${y.texts[line]}` };
     const value = this.value(column, line);
     if (value === null) return say("cell-empty", names);
-    const parts = [say("cell", { ...names, score: scoreText(this.data.objective, value) })];
+    const parts = [say(y.label ? "cell" : "cell-one", { ...names, score: scoreText(this.data.objective, value) })];
     if (count[line][column] > 1) parts.push(say("cell-more", { best: scoreText(this.data.objective, best[line][column]), count: count[line][column] }));
     if (this.winner[0] === column && this.winner[1] === line) parts.push(say("cell-winner"));
     if (this.plateau[0] === column && this.plateau[1] === line) parts.push(say("cell-plateau"));
@@ -112,7 +112,7 @@ export class HeatMap {
 
   #address(column, line) {
     const { x, y } = this.map;
-    const values = { ...this.data.best, [x.name]: x.values[column], [y.name]: y.values[line] };
+    const values = { ...this.data.best, [x.name]: x.values[column], ...(y.name && { [y.name]: y.values[line] }) };
     const query = new URLSearchParams(Object.entries(values).map(([name, value]) => [`p-${name}`, value]));
     return `${this.data.backtest}&${query}`;
   }
@@ -150,7 +150,7 @@ export class HeatMap {
 
   #table() {
     const { x, y } = this.map;
-    const head = element("tr", {}, element("th", { scope: "col" }, `${y.label} \\ ${x.label}`), ...x.texts.map((text) => element("th", { scope: "col", class: "number" }, text)));
+    const head = element("tr", {}, element("th", { scope: "col" }, y.label ? `${y.label} \\ ${x.label}` : x.label), ...x.texts.map((text) => element("th", { scope: "col", class: "number" }, text)));
     const rows = y.values.map((_, line) => element("tr", {}, element("th", { scope: "row" }, y.texts[line]), ...x.values.map((_, column) => element("td", { class: `number ${tone(this.value(column, line))}` }, scoreText(this.data.objective, this.value(column, line))))));
     document.querySelector("#heat-table .table-scroll").replaceChildren(element("table", { class: "table heat-numbers" }, element("thead", {}, head), element("tbody", {}, ...rows)));
   }

@@ -36,14 +36,14 @@ export function scoreText(objective, score) {
   return objective === "return" ? percent(score) : price(score, 2);
 }
 
-/** Show how far the study of `live` is; `changed` hears when the page has to be another: paused, going on, over. */
+/** Show how far the study of `live` is; `changed` hears when the page has to be another: begun, paused, going on, over. */
 export function follow(live, changed) {
   const rate = new Rate();
   let status = live.status;
   const end = stream.subscribe(`studies/${live.id}`, ({ type, data }) => {
     if (type === "error" || !data?.study) return;
     const { study } = data;
-    const turned = (status === "paused") !== (study.status === "paused");
+    const turned = status !== study.status;
     status = study.status;
     if (FINAL.has(status)) queueMicrotask(end);
     if (turned || FINAL.has(status)) {
