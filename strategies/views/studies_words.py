@@ -137,7 +137,9 @@ def _overfitting(study: Study, told: Mapping[str, Any], missing: Mapping[str, st
         elif told["pbo"] <= 0.5:
             text = gettext("How often the winner of one half of the days is below the middle in the other.")
         else:
-            text = gettext("Mostly the winner of one half of the days is below the middle in the other: choosing helps nothing.")
+            text = gettext(
+                "Mostly the winner of one half of the days is below the middle in the other: choosing helps nothing."
+            )
         loss = gettext("It loses money there in %(share)s of the cases.") % {"share": share_text(told["pbo_loss"], 0)}
         return f"{text} {loss}"
     if study.kind == Study.Kind.WALK_FORWARD:
