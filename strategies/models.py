@@ -174,6 +174,7 @@ class Run(models.Model):
 
     class Stage(models.TextChoices):
         WAITING = "waiting", _("Waiting for a worker")
+        PREPARING = "preparing", _("Preparing the engine, once on this machine")
         LOADING = "loading", _("Loading bars")
         SIGNALS = "signals", _("Asking the strategy")
         SIMULATING = "simulating", _("Simulating orders")

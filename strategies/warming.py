@@ -7,6 +7,7 @@ that does runs loads what it made, in the background.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import subprocess
@@ -27,6 +28,7 @@ COMPILED: Final = (
 BARS: Final = 700  # beyond the longest history of a default
 FIRST_LOOK: Final = 5.0  # seconds: a start has better things to do
 LOOK_AGAIN: Final = 2.0
+WAIT_AGAIN: Final = 1.0
 PATIENCE: Final = 900.0
 
 
@@ -76,12 +78,42 @@ def is_compiled() -> bool:
 
 def compile_once() -> None:
     """Compile what has not been compiled yet. Sources that change meanwhile are compiled by the next call."""
-    place, before = marker(), state()
+    place = marker()
     if place is None or is_compiled():
         return
-    warm()
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(before)
+    with lock_of(place).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = state()
+        if not is_compiled():
+            warm()
+            place.write_text(before)
+
+
+def lock_of(place: Path) -> Path:
+    """The file that who compiles holds locked; the lock is gone with the process."""
+    return place.with_suffix(".lock")
+
+
+def is_being_compiled() -> bool:
+    """Whether some process compiles at this moment."""
+    place = marker()
+    if place is None or not lock_of(place).exists():
+        return False
+    with lock_of(place).open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def wait_while_compiled(tick: Callable[[], object] = lambda: None) -> None:
+    """Come back when nobody compiles: to compile the same beside it would take longer. ``tick`` is called every second."""
+    pause = threading.Event()
+    while not is_compiled() and is_being_compiled():
+        tick()
+        pause.wait(WAIT_AGAIN)
 
 
 # -- in a worker ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from clusterx.db.locks import alone
 from clusterx.errors import DomainError
-from strategies import signals
+from strategies import signals, warming
 from strategies.errors import Refused, RunNotDone
 from strategies.models import Appraisal, Run
 from strategies.services.snapshots import bars_of
@@ -64,6 +64,7 @@ def _told(run: Run) -> dict[str, Any]:
     from strategies.backtest import on_one_axis, simulated, tradable_volumes
     from strategies.conditions import Conditions
 
+    warming.wait_while_compiled()
     legs = list(run.legs.select_related("snapshot"))
     bars = on_one_axis([bars_of(leg.snapshot) for leg in legs if leg.snapshot is not None])
     decide, conditions = subject_of(run).decide(run.parameters, run.timeframe), Conditions.from_json(run.conditions)

@@ -15,7 +15,7 @@ from clusterx.db.locks import alone
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.timeframes import Timeframe
-from strategies import signals
+from strategies import signals, warming
 from strategies.arrays import pack, unpack
 from strategies.errors import Refused
 from strategies.models import Run, RunLeg, RunResult, Snapshot
@@ -31,7 +31,15 @@ LOCKS: Final = 0x72756E73  # "runs": the first half of the advisory lock's key
 LONGEST_PRINT: Final = 64 * 1024
 SENSITIVITY: Final = 1
 # How far a run is when a stage begins: shares of a usual run's time.
-PROGRESS: Final = {"loading": 0.05, "signals": 0.35, "simulating": 0.6, "sensitivity": 0.7, "measuring": 0.8, "storing": 0.9}
+PROGRESS: Final = {
+    "preparing": 0.02,
+    "loading": 0.05,
+    "signals": 0.35,
+    "simulating": 0.6,
+    "sensitivity": 0.7,
+    "measuring": 0.8,
+    "storing": 0.9,
+}
 
 
 class Stopped(Exception):
@@ -78,6 +86,7 @@ def _do(run: Run, now: Any) -> None:
     from strategies.backtest import backtest, on_one_axis
     from strategies.conditions import Conditions
 
+    warming.wait_while_compiled(lambda: _reached(run, "preparing"))
     began = time.perf_counter()
     subject = subject_of(run)
     decide = subject.decide(run.parameters, run.timeframe)

@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from clusterx.db.locks import alone
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
-from strategies import contract
+from strategies import contract, warming
 from strategies.arrays import pack, unpack
 from strategies.errors import Refused
 from strategies.models import Snapshot, Study, StudyChunk, TrialBatch, UserStrategy
@@ -160,6 +160,7 @@ def _tried(chunk: StudyChunk) -> tuple[Scores, float]:
     one = study.state["searches"][chunk.window]
     points = [one["search"]["trials"][number]["values"] for number in chunk.numbers]
     ground = _ground(study)
+    warming.wait_while_compiled()
     began = time.perf_counter()
     window = one["window"]
     found = tried(ground, points, *((window["train_start"], window["train_stop"]) if window else ()))
