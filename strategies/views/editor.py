@@ -267,6 +267,8 @@ def _saved(version: Version, status: int) -> HttpResponse:
             "version": str(version.public_id),
             "strategy": str(one.public_id),
             "name": one.name,
+            "page": reverse("strategies:version", args=[version.public_id]),
+            "home": reverse("strategies:mine_one", args=[one.public_id]),
             "edit": reverse("strategies:edit", args=[one.public_id]),
             "save": reverse("strategies:save", args=[one.public_id]),
             "try": reverse("strategies:try", args=[one.public_id]),

@@ -134,6 +134,64 @@ def test_a_rule_is_previewed_while_it_is_built(reader: Visitor):
     assert reader.wrong == []
 
 
+def test_changing_a_condition_moves_the_signals_and_the_sentence(reader: Visitor):
+    page = reader.open("/strategies/new/rules/")
+    said, sentence = page.locator("#preview-said"), page.locator("[data-sentence]")
+    expect(said).to_have_text(re.compile(r"\d+ trades"), timeout=FIRST_RUN)
+    marks = "() => JSON.stringify(clusterx.preview.marks.markers().map((mark) => [mark.time, mark.shape]))"
+    before, words = page.evaluate(marks), sentence.inner_text()
+    assert "SMA(50)" in words
+    length = page.locator("[data-sections] input[type=number][max]").filter(visible=True)
+    field = next(one for one in length.all() if one.input_value() == "50")
+    field.fill("9")
+    field.press("Tab")
+    expect(sentence).to_contain_text("SMA(9)")
+    page.wait_for_function("(before) => clusterx.preview.marks.markers().length && (" + marks + ")() !== before", arg=before)
+    drawn = page.evaluate("() => clusterx.preview.marks.markers().length")
+    assert 0 < drawn <= 2 * int(re.findall(r"\d+", said.inner_text())[0])
+    assert reader.wrong == []
+
+
+def test_a_version_that_looks_ahead_is_refused_while_one_watches_and_mended(reader: Visitor, size: str):
+    page = reader.open("/strategies/new/code/?template=trend")
+    page.wait_for_function("() => window.clusterx?.editor")
+    page.fill("#strategy-name", f"Looks ahead on a {size}")
+    expect(page.locator("#problem")).to_have_class(re.compile("good"), timeout=FIRST_RUN)
+    page.evaluate("""() => {
+        const { view } = clusterx.editor;
+        const text = view.state.doc.toString();
+        const from = text.indexOf("exposure = np.where(fast > slow, 1.0, 0.0)");
+        view.dispatch({ changes: { from, to: from + 42, insert: "exposure = np.roll(np.where(fast > slow, 1.0, 0.0), -3)" } });
+    }""")
+    page.click("#save")
+    expect(page.locator("#editor-state")).to_have_text("Version 1")
+    expect(page.locator("#editor-verdict .badge.bad")).to_have_text("proof failed", timeout=FIRST_RUN)
+    page.locator("#editor-verdict a").click()
+    expect(page.locator("#proof")).to_contain_text("It can be neither deployed nor listed.", timeout=FIRST_RUN)
+    link = page.locator("#proof a[href^='#line-']").first
+    expect(page.locator(".code-line.here code")).to_contain_text("np.roll")
+    link.click()
+    expect(page.locator(".code-line.here")).to_be_in_viewport()
+    assert sideways(page) <= 0
+    page.get_by_role("link", name="Mend the code").click()
+    page.wait_for_function("() => window.clusterx?.editor")
+    assert "line=" in page.url
+    assert reader.wrong == []
+
+
+def test_the_regimes_of_a_report_can_be_shown_and_hidden(reader: Visitor):
+    page = reader.page
+    run_it(reader)
+    page.wait_for_function("() => clusterx.price?.placed.rows > 0", timeout=ROOM)
+    expect(page.locator("#regime-keys")).to_be_visible()
+    assert page.evaluate("() => clusterx.price.band.shown.length") > 0
+    page.uncheck("#show-regimes")
+    expect(page.locator("#regime-keys")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#show-regimes")).not_to_be_checked()
+    assert reader.wrong == []
+
+
 def test_pages_of_the_lab_have_no_error_and_do_not_overflow(reader: Visitor):
     for path in ("/strategies/", "/strategies/sma-cross/", "/strategies/mine/", "/strategies/new/", "/strategies/runs/",
                  "/strategies/runs/new/?strategy=pairs", "/strategies/runs/compare/"):  # fmt: skip

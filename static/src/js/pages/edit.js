@@ -4,6 +4,7 @@ import "../shell.js";
 import { element, pageData } from "../elements.js";
 import { toast } from "../toast.js";
 import { post } from "../lab/asking.js";
+import { Saved } from "../lab/saved.js";
 import { TryOut } from "../lab/tryout.js";
 import { say } from "../lab/words.js";
 
@@ -19,6 +20,7 @@ let addresses = { save: data.save, try: data.try };
 let kept = data.saved ? data.source : null; // what the newest version holds
 let number = state.dataset.number;
 let busy = false;
+const saidOf = new Saved();
 
 const { CodeEditor } = await import("../lab/code.js");
 place.replaceChildren();
@@ -102,6 +104,7 @@ async function save() {
     toast(say(same ? "same" : "saved", { number: answer.number }), same ? "info" : "good");
     kept = source;
     number = answer.number;
+    saidOf.show(answer);
     notes.value = "";
     addresses = { save: answer.save, try: answer.try };
     if (nameField?.isConnected) {

@@ -5,6 +5,7 @@ import { pageData } from "../elements.js";
 import { percent } from "../numbers.js";
 import { toast } from "../toast.js";
 import { post } from "../lab/asking.js";
+import { Saved } from "../lab/saved.js";
 import { TryOut } from "../lab/tryout.js";
 import { say } from "../lab/words.js";
 import { startRules } from "../rules/start.js";
@@ -29,6 +30,7 @@ const first = text();
 let number = state.dataset.number;
 let saved = data.saved;
 let busy = false;
+const saidOf = new Saved();
 let due = 0;
 let asked = null;
 
@@ -75,6 +77,7 @@ async function save() {
     toast(say(same ? "same" : "saved", { number: answer.number }), same ? "info" : "good");
     kept = JSON.stringify(rules);
     number = answer.number;
+    saidOf.show(answer);
     notes.value = "";
     addresses = { save: answer.save, try: answer.try };
     if (!saved) {
