@@ -30,7 +30,7 @@ THROWAWAY = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--net"
 BIND = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 1; shift 2; done; shift; exec "$@"'
 
 
-def start(image: Image, control: socket.socket, launcher: str) -> subprocess.Popen[bytes]:
+def start(image: Image, control: socket.socket, launcher: str, group: None) -> subprocess.Popen[bytes]:
     """No root of its own, no other user, capabilities as they come; the namespaces are to protect this machine.
 
     The filter and the limits are taken out of the copies by files that are bound over them.
@@ -51,6 +51,7 @@ def start(image: Image, control: socket.socket, launcher: str) -> subprocess.Pop
 def main() -> int:
     with (
         patch.object(zygotes, "start", start),
+        patch.object(zygotes, "delegated_group", lambda: None),
         patch.object(zygotes, "check_from_outside", lambda pid: None),
         Pool(1, LIMITS) as pool,
     ):
