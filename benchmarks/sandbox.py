@@ -145,8 +145,8 @@ def hostile() -> list[Figure]:
         began = time.perf_counter()
         wrong = run(pool, programs)
         seconds = time.perf_counter() - began
-        # What was killed last is still being cleared away.
-        until(lambda: len(descendants(os.getpid())) <= processes and zygote.num_fds() <= inside)
+        # What was killed last is still being cleared away, and the next children are being forked ahead.
+        until(lambda: len(descendants(os.getpid())) == processes and zygote.num_fds() == inside)
         left = [
             ("did what they must not", len(wrong), "", 0),
             ("processes left", len(descendants(os.getpid())) - processes, "", 0),
