@@ -74,7 +74,11 @@ def publish_version(version_id: int, progress: Mapping[str, Any] | None = None) 
 
 def known(version: Version, progress: Mapping[str, Any] | None = None) -> dict[str, Any]:
     inspection = version.inspection
-    told = {"status": inspection.status, "proved": inspection.proved, "final": inspection.is_final, "progress": progress}
+    failures = (inspection.proof or {}).get("failures") or [{}]
+    told = {
+        "status": inspection.status, "proved": inspection.proved, "failed": failures[0].get("check", ""),
+        "final": inspection.is_final, "progress": progress,
+    }  # fmt: skip
     return {"version": told}
 
 

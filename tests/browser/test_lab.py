@@ -165,7 +165,7 @@ def test_a_version_that_looks_ahead_is_refused_while_one_watches_and_mended(read
     }""")
     page.click("#save")
     expect(page.locator("#editor-state")).to_have_text("Version 1")
-    expect(page.locator("#editor-verdict .badge.bad")).to_have_text("proof failed", timeout=FIRST_RUN)
+    expect(page.locator("#editor-verdict .badge.bad")).to_have_text("looks ahead", timeout=FIRST_RUN)
     page.locator("#editor-verdict a").click()
     expect(page.locator("#proof")).to_contain_text("It can be neither deployed nor listed.", timeout=FIRST_RUN)
     link = page.locator("#proof a[href^='#line-']").first

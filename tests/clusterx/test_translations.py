@@ -52,14 +52,15 @@ def test_a_french_browser_gets_french_pages():
 
 
 @pytest.mark.django_db
-def test_what_strategies_and_venues_declare_is_said_in_french():
+def test_what_strategies_proofs_and_venues_declare_is_said_in_french():
     """They are pure and name no language; pages say it (``clusterx.wording``)."""
     call_command("compile_translations")
     declared = dict.fromkeys(wording.declared())
-    assert {context for context, _ in declared} == {"strategy", "venue"}
+    assert {context for context, _ in declared} == {"proof", "strategy", "venue"}
     assert ("strategy", "Fast average") in declared
     with override("fr"):
         assert wording.said("Fast average", "strategy") == "Moyenne rapide"
+        assert [text for context, text in declared if len(text) > 40 and wording.said(text, context) == text] == []
         assert wording.said("Sample stocks", "venue") == "Actions d’exemple"
         assert wording.said("", "strategy") == ""  # gettext's answer to nothing is its header
         assert wording.said("what somebody called it", "strategy") == "what somebody called it"

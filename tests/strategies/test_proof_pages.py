@@ -189,7 +189,7 @@ def test_another_proof_keeps_the_result_before_until_it_is_over(
     shares = [one["progress"]["share"] for one in told if one["progress"]]
     assert shares == sorted(shares)
     assert shares[-1] == 1
-    assert told[-1] == {"status": "passed", "proved": True, "final": True, "progress": None}
+    assert told[-1] == {"status": "passed", "proved": True, "failed": "", "final": True, "progress": None}
 
 
 def test_a_proof_is_not_asked_for_twice_within_a_minute(person):

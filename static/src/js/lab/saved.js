@@ -4,12 +4,15 @@ import { element } from "../elements.js";
 import { stream } from "../stream.js";
 import { say } from "./words.js";
 
+const AHEAD = new Set(["prefix", "poison", "last-bar"]); // checks that catch a look into the future
+
 /** The word for what is known of a version, and the badge it is shown with. */
-export function verdictOf({ status, proved, final }) {
+export function verdictOf({ status, proved, final, failed }) {
   if (status === "waiting") return ["being-read", "info"];
   if (status === "failed") return ["does-not-run", "bad"];
   if (!final || proved === null) return ["being-proved", "info"];
-  return proved ? ["no-look-ahead", "good"] : ["refused", "bad"];
+  if (proved) return ["no-look-ahead", "good"];
+  return [AHEAD.has(failed) ? "looks-ahead" : "refused", "bad"];
 }
 
 export class Saved {
