@@ -83,6 +83,7 @@ editor.onChange(() => {
 function tellState() {
   const same = kept !== null && editor.source === kept;
   state.textContent = same ? say("version", { number }) : say("unsaved");
+  saidOf.place.hidden = !same; // it is said of the version, not of what was typed since
 }
 
 // -- saving -----------------------------------------------------------------------------------------------------------

@@ -53,10 +53,16 @@ async function show() {
   }
 }
 
+function tellState() {
+  const same = kept !== null && text() === kept;
+  state.textContent = same ? say("version", { number }) : say("unsaved");
+  saidOf.place.hidden = !same; // it is said of the version, not of what was changed since
+}
+
 function later() {
   clearTimeout(due);
   due = setTimeout(show, PREVIEW_AFTER);
-  state.textContent = kept !== null && text() === kept ? say("version", { number }) : say("unsaved");
+  tellState();
 }
 
 builder.root.addEventListener("change", later);
@@ -91,7 +97,7 @@ async function save() {
     return false;
   } finally {
     busy = false;
-    state.textContent = kept !== null && text() === kept ? say("version", { number }) : say("unsaved");
+    tellState();
   }
 }
 
