@@ -10,15 +10,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from clusterx.accounts.models import User
 from strategies.arrays import unpack
 from strategies.errors import NotDeployable, RunNotDone
-from strategies.models import Appraisal, Inspection, Run, RunLeg, RunResult, Study, UserStrategy, Version
+from strategies.models import Appraisal, Inspection, Run, RunLeg, RunResult, Study, TrialBatch, UserStrategy, Version
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS: Final = 10_000
+Tried = Run | UserStrategy | str  # whatever trials were made of
 
 
 def strategies_of(user: User, *, archived: bool = False) -> QuerySet[UserStrategy]:
@@ -205,7 +206,6 @@ def evidence_of(run: Run) -> tuple[dict[str, Any] | None, int]:
     from strategies.appraisal import daily_returns
     from strategies.robustness.evidence import evidence
     from strategies.robustness.samples import InvalidSample
-    from strategies.services.trials import count_trials
 
     tables, trials = series(run), max(1, count_trials(run.owner, run))
     try:
@@ -261,3 +261,28 @@ def points(run: Run, most: int) -> dict[str, list[Any]]:
         "position": tables.position[at].tolist(),
         "regime": tables.regimes[at].tolist() if tables.regimes is not None else [],
     }
+
+
+# -- trials -----------------------------------------------------------------------------------------------------------
+
+
+def count_trials(owner: User, subject: Tried) -> int:
+    """Runs that came to a result, repetitions left out, and all trials of searches, by this person on this strategy.
+
+    ``subject`` is a run, a strategy of a user's (with those it was forked from) or the name of a library strategy.
+    """
+    library, family = tried(subject)
+    runs = Run.objects.filter(owner=owner, status=Run.Status.DONE, rerun_of=None, library=library)
+    if family is not None:
+        runs = runs.filter(version__strategy__family=family)
+    searched = TrialBatch.objects.filter(owner=owner, library=library, family=family).aggregate(total=Sum("count"))["total"]
+    return runs.count() + (searched or 0)
+
+
+def tried(subject: Tried) -> tuple[str, uuid.UUID | None]:
+    """The name in the library, or the family of a user's strategy."""
+    if isinstance(subject, str):
+        return subject, None
+    if isinstance(subject, UserStrategy):
+        return "", subject.family
+    return (subject.library, None) if subject.version is None else ("", subject.version.strategy.family)

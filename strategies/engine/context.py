@@ -16,11 +16,12 @@ import numpy as np
 
 from clusterx.errors import DomainError
 from strategies.engine import layout as at
-from strategies.engine.kernel import INTENT_SIZE, Series, begin_deciding, cancel_order, place, replace, whole_bar
+from strategies.engine.kernel import begin_deciding, cancel_order, place, replace, whole_bar
 from strategies.engine.layout import Action, Kind, Status, TimeInForce
-from strategies.engine.matching import State
 from strategies.engine.model import Costs, Floats, Market, Rules, markets_table, rules_row
+from strategies.engine.series import INTENT_SIZE, Series
 from strategies.engine.simulation import new_state, series_of, with_room
+from strategies.engine.state import State
 
 if TYPE_CHECKING:
     from marketdata.bars import Bars

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from clusterx.errors import DomainError
 from strategies.engine import layout as at
-from strategies.engine.kernel import INTENT_SIZE
 from strategies.engine.layout import Action, Kind, SlippageKind, TimeInForce
+from strategies.engine.series import INTENT_SIZE
 
 Floats = npt.NDArray[np.float64]
 ENGINE_VERSION: Final = 1

@@ -10,9 +10,8 @@ from numba import njit
 
 from marketdata.bars import Bars
 from strategies.engine import layout as at
-from strategies.engine.kernel import INTENT_SIZE, Series, run
+from strategies.engine.kernel import run
 from strategies.engine.layout import Origin
-from strategies.engine.matching import State
 from strategies.engine.model import (
     ENGINE_VERSION,
     Assumptions,
@@ -30,6 +29,8 @@ from strategies.engine.model import (
     rules_row,
 )
 from strategies.engine.result import Result
+from strategies.engine.series import INTENT_SIZE, Series
+from strategies.engine.state import State
 
 if TYPE_CHECKING:
     from strategies.contract import Signals

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from numba import njit
 
 from strategies.engine import layout as at
-from strategies.engine.kernel import plain, run, run_plain
-from strategies.engine.matching import State
+from strategies.engine.kernel import run
 from strategies.engine.model import Costs, Floats, Market, Rules, markets_table, number, rules_row
+from strategies.engine.shortcuts import plain, run_plain
 from strategies.engine.simulation import new_state, series_of, split_targets, with_room
+from strategies.engine.state import State
 
 if TYPE_CHECKING:
     from marketdata.bars import Bars

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from strategies.contract import Signals
-from strategies.engine.kernel import INTENT_SIZE
 from strategies.engine.model import InvalidSimulation, intent_rows
+from strategies.engine.series import INTENT_SIZE
 from strategies.sandbox.inside.wire import Array
 from strategies.sandbox.limits import Reason
 from strategies.sandbox.printed import one_line

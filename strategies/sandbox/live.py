@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
 from marketdata.bars import Bar
-from strategies.engine.kernel import IN_ACTION, IN_BAR, IN_ID
 from strategies.engine.layout import Action
+from strategies.engine.series import IN_ACTION, IN_BAR, IN_ID
 from strategies.sandbox.answers import LARGEST_PRICE, Floats, Unfit, check_failure, check_intents
 from strategies.sandbox.inside import wire
 from strategies.sandbox.limits import Limits, Reason

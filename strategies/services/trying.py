@@ -22,10 +22,11 @@ from strategies import contract, warming
 from strategies.arrays import pack, unpack
 from strategies.errors import Refused
 from strategies.models import Snapshot, Study, StudyChunk, TrialBatch, UserStrategy
+from strategies.selectors import count_trials
 from strategies.services import studies
 from strategies.services.snapshots import bars_of, take_snapshot
 from strategies.services.subjects import sandboxed
-from strategies.services.trials import count_trials, record_trials
+from strategies.services.trials import record_trials
 
 if TYPE_CHECKING:
     from strategies.backtest import Decide

@@ -25,11 +25,12 @@ from strategies.errors import RunNotDone, TooMany
 from strategies.library import find
 from strategies.metrics.result import Metrics
 from strategies.models import Run, Snapshot
+from strategies.selectors import count_trials
 from strategies.services import execution
 from strategies.services.execution import execute_run
 from strategies.services.runs import cancel_run, request_run, rerun, share_run, unshare_run
 from strategies.services.snapshots import bars_of, frozen, holes
-from strategies.services.trials import count_trials, record_trials
+from strategies.services.trials import record_trials
 from tests.factories import START, UserFactory
 from tests.strategies.market import FIRST, HOUR, asked_for, done, listed, walk
 

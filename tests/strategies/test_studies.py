@@ -22,11 +22,11 @@ from strategies.engine import Costs, simulate
 from strategies.errors import StudyOver
 from strategies.library import find
 from strategies.models import Study, StudyChunk
+from strategies.selectors import count_trials
 from strategies.services import studies, trying
 from strategies.services.inspections import inspect
 from strategies.services.strategies import create_strategy
 from strategies.services.studies import StudyRequest, cancel_study, pause_study, request_study, resume_study
-from strategies.services.trials import count_trials
 from strategies.services.trying import begin_study, do_chunk
 from tests.factories import START, UserFactory
 from tests.strategies.market import done, listed, walk

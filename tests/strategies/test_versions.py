@@ -12,10 +12,10 @@ from strategies import selectors
 from strategies.contract import InvalidParameter
 from strategies.errors import InvalidVersion, NameTaken, StrategyArchived
 from strategies.models import Inspection, UserStrategy, Version
+from strategies.selectors import count_trials
 from strategies.services import inspections
 from strategies.services.runs import request_run
 from strategies.services.strategies import archive, create_strategy, fork, rename, restore, save_version
-from strategies.services.trials import count_trials
 from tests.factories import START, UserFactory
 from tests.strategies.market import asked_for, done, listed
 

@@ -12,7 +12,7 @@ from marketdata.bars import Bars
 from strategies.contract import EventStrategy, Parameters
 from strategies.engine import layout as at
 from strategies.engine.context import Context
-from strategies.engine.kernel import INTENT_SIZE
+from strategies.engine.series import INTENT_SIZE
 from strategies.engine.simulation import series_of
 from strategies.sandbox.inside import wire
 
