@@ -38,13 +38,17 @@ class Rehearsal(Strategy):
 """
 
 
-def get_ready() -> None:
-    """Before there is a request: go the way of a run once, so that the pages it writes to are this process's own by then."""
+def get_ready() -> bytes:
+    """Before there is a request: go the way of a run once, so that the pages it writes to are this process's own by then.
+
+    Returns the filter that ``run`` installs.
+    """
     answer(Job("signals", {"code": REHEARSAL, "parameters": {}}, Bars.empty(), -1, -1))
     sys.modules.pop(MODULE, None)
+    return seccomp.compile_filter(seccomp.child_rules(os.getpid()), seccomp.machine())
 
 
-def run(request: dict[str, Any], descriptors: dict[str, int]) -> int:
+def run(request: dict[str, Any], descriptors: dict[str, int], program: bytes) -> int:
     """Returns only if the host did not kill the process at its answer."""
     settle(descriptors)
     limit(request["limits"])
@@ -57,7 +61,7 @@ def run(request: dict[str, Any], descriptors: dict[str, int]) -> int:
     faulthandler.register(signal.SIGSYS, file=STANDARD["trace"], all_threads=False, chain=True)
     # The host asks with this one where the code is before it kills.
     faulthandler.register(signal.SIGXCPU, file=STANDARD["trace"], all_threads=False)
-    seccomp.install(seccomp.compile_filter(seccomp.child_rules(os.getpid()), seccomp.machine()))
+    seccomp.install(program)
     os.write(STANDARD["status"], b"A")
     os.close(STANDARD["status"])
     # armed: what follows may be anybody's code

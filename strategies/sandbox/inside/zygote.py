@@ -61,11 +61,11 @@ class Spare:
 
             os.closerange(3, given.fileno())
             os.closerange(given.fileno() + 1, 1 << 20)
-            child.get_ready()
+            program = child.get_ready()
             message, descriptors, _, _ = socket.recv_fds(given, LARGEST_REQUEST, 16)
             if message:
                 request = json.loads(message)
-                status = child.run(request, dict(zip(request["descriptors"], descriptors, strict=True)))
+                status = child.run(request, dict(zip(request["descriptors"], descriptors, strict=True)), program)
         except BaseException as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:
