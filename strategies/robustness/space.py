@@ -58,6 +58,8 @@ class Dimension:
             raise self._wrong(f"must range from a number to a larger one, was {self.minimum:g}..{self.maximum:g}")
         if self.step is not None and not (math.isfinite(self.step) and self.step > 0):
             raise self._wrong(f"must have a step above 0, was {self.step:g}")
+        if self.step is not None and not math.isfinite((self.maximum - self.minimum) / self.step):
+            raise self._wrong(f"has too small a step, was {self.step:g}")
         if self.log and self.minimum <= 0:
             raise self._wrong(f"must start above 0 to be searched by logarithm, starts at {self.minimum:g}")
         if self.levels is not None and not 1 <= self.levels <= MOST_LEVELS:
@@ -301,9 +303,10 @@ def dimension_of(parameter: Parameter, given: Mapping[str, Any]) -> Dimension:
     known = {"minimum", "maximum", "step", "log", "levels", "choices"}
     if unknown := sorted(set(given) - known):
         raise InvalidSpace(f"{parameter.name} has {unknown[0]!r}; a range has {', '.join(sorted(known))}", field=parameter.name)
+    _check_types(parameter, given)
     if parameter.kind == "choice":
         declared = tuple(name for name, _ in parameter.choices)
-        choices = tuple(given.get("choices", declared))
+        choices = tuple(given.get("choices") or declared)
         if strange := [choice for choice in choices if choice not in declared]:
             raise InvalidSpace(f"{parameter.name} must be {' or '.join(declared)}, was {strange[0]!r}", field=parameter.name)
         return Dimension(parameter.name, "choice", choices=choices)
@@ -323,3 +326,15 @@ def dimension_of(parameter: Parameter, given: Mapping[str, Any]) -> Dimension:
         bool(given.get("log", getattr(parameter, "log", False))),
         given.get("levels"),
     )
+
+
+def _check_types(parameter: Parameter, given: Mapping[str, Any]) -> None:
+    """Ranges come from people: a word where a number is meant is theirs to hear of. Raises InvalidSpace."""
+    for name, kinds, wanted in (
+        ("step", (int, float), "a number"),
+        ("levels", (int,), "a whole number"),
+        ("choices", (list, tuple), "a list"),
+    ):
+        value = given.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+            raise InvalidSpace(f"{name} of {parameter.name} must be {wanted}, was {str(value)[:40]!r}", field=parameter.name)

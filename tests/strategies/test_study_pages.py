@@ -22,6 +22,7 @@ from strategies.views import studies_words as words
 from strategies.views.studies_ranges import LEVELS, levels, suggested
 from tests.factories import START, UserFactory
 from tests.strategies.market import done, listed, walk
+from tests.strategies.test_api import Person
 from tests.strategies.test_pages import text
 from tests.strategies.test_studies import study_of, worked
 from tests.strategies.test_versions import CODE
@@ -170,6 +171,22 @@ def test_no_text_in_any_field_breaks_the_page(client, junk):
     for path in (NEW, "/strategies/studies/", "/strategies/runs/new/"):
         for name in ASKED:
             assert client.get(path, {name: junk}).status_code in (200, 400, 404), (path, name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"width": {"step": 1e-320}}, {"width": {"step": "a"}}, {"width": {"step": [1]}}, {"width": {"step": True}},
+        {"width": {"minimum": "a"}}, {"window": {"levels": "x"}}, {"window": {"levels": 2.5}}, {"direction": {"choices": 5}},
+        {"direction": {"choices": [[1]]}}, {"direction": {"choices": None}, "width": {"value": [1]}},
+    ],
+)  # fmt: skip
+def test_ranges_over_rest_that_are_no_ranges_are_refused_by_name(given):
+    body = {"strategy": "bollinger-reversion", "instrument": listed(walk(300)).ref, "timeframe": "1h", "kind": "grid"}
+    answer = Person().post("/studies/", body | {"space": given})
+    assert answer.status_code == 400
+    assert any(name in answer.json()["detail"] for name in given)
 
 
 @pytest.mark.django_db
