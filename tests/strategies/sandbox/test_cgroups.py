@@ -37,11 +37,16 @@ HIERARCHY = any_hierarchy()
 HONEST = program("pass")
 
 
-@pytest.mark.skipif(bool(NOT_DELEGATED), reason=f"no delegated cgroup v2 here: {NOT_DELEGATED}")
-def test_a_jail_is_held_by_its_group() -> None:
+def test_a_jail_is_held_by_its_group_or_the_check_says_that_rlimits_hold_it() -> None:
     with Pool(1, Limits(memory=64 * MEGABYTE)) as pool:
         assert pool.signals(HONEST, bars(), {}).ok
         made = pool._zygotes[0].group
+        if NOT_DELEGATED:
+            # Most machines of developers and of continuous integration delegate none: what they do instead is held here.
+            assert made is None
+            assert "rlimits alone hold each run" in host._cgroups().said
+            assert pool.signals(program("x = bytearray(900_000_000)"), bars(), {}).reason == "memory"
+            return
         assert made is not None
         assert int((made.folder / "memory.max").read_text()) < 700 * MEGABYTE
         assert int((made.folder / "pids.max").read_text()) == 18
@@ -50,10 +55,11 @@ def test_a_jail_is_held_by_its_group() -> None:
     assert not made.folder.exists()
 
 
-@pytest.mark.skipif(HIERARCHY is None, reason="cgroup v2 is not mounted here, or not writable to this user")
 def test_a_jail_lives_in_its_group_and_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without controllers where the host delegates none: who is in it, and that it ends, is the kernel's own.
-    assert HIERARCHY is not None
+    if HIERARCHY is None:  # not even a place to make one in: then none is made
+        assert NOT_DELEGATED
+        return
     monkeypatch.setattr(zygotes, "delegated_group", lambda: HIERARCHY)
     monkeypatch.setattr(zygotes, "group", lambda folder: group(folder, limited=False))
     with Pool(1, LIMITS) as pool, pool.live(HONEST, {}) as _session:
@@ -68,9 +74,10 @@ def test_a_jail_lives_in_its_group_and_goes_with_it(monkeypatch: pytest.MonkeyPa
     assert not [pid for pid in inside if Path("/proc", str(pid)).exists()]
 
 
-@pytest.mark.skipif(HIERARCHY is None, reason="cgroup v2 is not mounted here, or not writable to this user")
 def test_groups_of_a_worker_that_was_killed_are_removed() -> None:
-    assert HIERARCHY is not None
+    if HIERARCHY is None:
+        assert NOT_DELEGATED
+        return
     gone = os.fork()
     if gone == 0:
         os._exit(0)
