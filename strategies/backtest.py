@@ -94,6 +94,7 @@ class Outcome:
 
 Decide = Callable[[Sequence[Bars], Conditions], Decision]
 Told = Callable[[str], None]
+Finer = Callable[[], Bars | None]
 
 
 def backtest(
@@ -104,6 +105,7 @@ def backtest(
     seconds: int,
     seed: int = 1,
     told: Told = lambda stage: None,
+    finer: Finer = lambda: None,
 ) -> Outcome:
     """Run one strategy over ``bars``.
 
@@ -119,6 +121,8 @@ def backtest(
         Of the resamples behind the confidence intervals.
     told : callable
         Hears each stage as it begins: signals, simulating, sensitivity, measuring.
+    finer : callable
+        Gives finer bars of the only instrument, or None; asked only where they can make a difference.
 
     Raises
     ------
@@ -144,10 +148,13 @@ def backtest(
     decision = decide(bars, conditions)
     stage("simulating", "signals")
     traded, unknown = tradable_volumes(bars)
-    result = simulated(traded, decision, conditions)
+    detail = finer() if conditions.detail and asks_within(decision) else None
+    if detail is not None:
+        detail = tradable_volumes([detail])[0][0]
+    result = simulated(traded, decision, conditions, detail)
     benchmark = buy_and_hold(bars, conditions.cash) if conditions.benchmark == "buy-and-hold" else None
     stage("sensitivity", "simulating")
-    variants = sensitivity(traded, decision, conditions, result, seconds=seconds)
+    variants = sensitivity(traded, decision, conditions, result, seconds=seconds, detail=detail)
     stage("measuring", "sensitivity")
     labels = regimes_of(bars[0]) if len(bars) == 1 else None
     metrics = measured(result, conditions, seconds=seconds, benchmark=benchmark, regimes=labels, seed=seed)
@@ -263,7 +270,16 @@ def library_decision(strategy: Declared, p: Parameters) -> Decide:
 # -- what comes of it -----------------------------------------------------------------------------------------------
 
 
-def simulated(bars: Sequence[Bars], decision: Decision, conditions: Conditions) -> Result:
+def asks_within(decision: Decision) -> bool:
+    """Whether it matters what comes first within a bar: a single instrument with protective levels.
+
+    Not for explicit orders: those who place them bar by bar saw the fills that whole bars give.
+    """
+    signals = decision.signals
+    return signals is not None and any(level is not None for level in (signals.stop, signals.take_profit, signals.trail))
+
+
+def simulated(bars: Sequence[Bars], decision: Decision, conditions: Conditions, detail: Bars | None = None) -> Result:
     """The engine's result. Raises Refused where it cannot make sense of what the strategy asked for."""
     try:
         return simulate(
@@ -274,6 +290,7 @@ def simulated(bars: Sequence[Bars], decision: Decision, conditions: Conditions) 
             costs=conditions.costs,
             rules=conditions.rules,
             cash=conditions.cash,
+            detail=detail,
         )
     except InvalidSimulation as error:
         raise Refused(error.message, reason="invalid-result") from None
@@ -313,7 +330,13 @@ def measured(
 
 
 def sensitivity(
-    bars: Sequence[Bars], decision: Decision, conditions: Conditions, result: Result, *, seconds: int
+    bars: Sequence[Bars],
+    decision: Decision,
+    conditions: Conditions,
+    result: Result,
+    *,
+    seconds: int,
+    detail: Bars | None = None,
 ) -> tuple[Variant, ...]:
     """The same decisions with costs doubled, one bar later, and filled with no benefit of the doubt where that differs."""
     careful = replace(conditions.rules, fill="next-open", touch=False, intrabar="pessimistic")
@@ -329,7 +352,7 @@ def sensitivity(
             other, under = made()
         except InvalidSimulation:
             continue  # twice the costs is beyond what any market takes
-        worse = simulated(bars, other, under)
+        worse = simulated(bars, other, under, detail)
         answers.append(Variant(name, few(worse, under, seconds), worse.orders_hash))
     return tuple(answers)
 

@@ -35,6 +35,7 @@ class Conditions:
     markets: tuple[Market, ...] = (Market(),)
     benchmark: Literal["buy-and-hold", "none"] = "buy-and-hold"
     calendar: Literal["crypto", "exchange"] = "crypto"
+    detail: bool = False  # finer bars, where there are, decide what happened within a bar
 
     def __post_init__(self) -> None:
         try:
@@ -56,6 +57,7 @@ class Conditions:
             "markets": [asdict(market) for market in self.markets],
             "benchmark": self.benchmark,
             "calendar": self.calendar,
+            "detail": self.detail,
         }
 
     @classmethod
@@ -72,6 +74,7 @@ class Conditions:
             markets=tuple(Market(**market) for market in stored["markets"]),
             benchmark=stored["benchmark"],
             calendar=stored["calendar"],
+            detail=stored.get("detail", False),
         )
 
     def worse(self, factor: float) -> Conditions:

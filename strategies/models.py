@@ -275,6 +275,9 @@ class RunLeg(models.Model):
     place = models.PositiveSmallIntegerField()
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="legs")
+    finer = models.ForeignKey(
+        Snapshot, on_delete=models.PROTECT, null=True, related_name="+", help_text="Bars that said what happened within a bar."
+    )
 
     class Meta:
         ordering: ClassVar = ["place"]

@@ -90,7 +90,8 @@ def runs_of(user: User) -> QuerySet[Run]:
 
 def whole_runs() -> QuerySet[Run]:
     """Runs with all of their numbers, and their legs with the snapshots' facts."""
-    legs = RunLeg.objects.select_related("instrument__venue", "snapshot").defer("snapshot__payload").order_by("place")
+    legs = RunLeg.objects.select_related("instrument__venue", "snapshot", "finer")
+    legs = legs.defer("snapshot__payload", "finer__payload").order_by("place")
     return Run.objects.select_related("version__strategy", "rerun_of").prefetch_related(Prefetch("legs", legs))
 
 

@@ -178,6 +178,9 @@ class RunInput(serializers.Serializer[Any]):
     costs = serializers.DictField(required=False, default=dict, help_text="fee, slippage, or fields of the engine's Costs.")
     rules = serializers.DictField(required=False, default=dict, help_text="fill, leverage, … of the engine's Rules.")
     benchmark = ChoiceField(choices=["buy-and-hold", "none"], default="buy-and-hold")
+    detail = serializers.BooleanField(
+        default=True, help_text="Finer bars, where there are, say what came first within a bar that holds a stop and a target."
+    )
     seed = serializers.IntegerField(min_value=0, max_value=MOST_SEED, default=1)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

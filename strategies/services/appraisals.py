@@ -65,10 +65,12 @@ def _told(run: Run) -> dict[str, Any]:
     from strategies.conditions import Conditions
 
     warming.wait_while_compiled()
-    legs = list(run.legs.select_related("snapshot"))
+    legs = list(run.legs.select_related("snapshot", "finer"))
     bars = on_one_axis([bars_of(leg.snapshot) for leg in legs if leg.snapshot is not None])
     decide, conditions = subject_of(run).decide(run.parameters, run.timeframe), Conditions.from_json(run.conditions)
-    result = simulated(tradable_volumes(bars)[0], decide(bars, conditions), conditions)
+    finer = legs[0].finer
+    detail = tradable_volumes([bars_of(finer)])[0][0] if finer is not None else None
+    result = simulated(tradable_volumes(bars)[0], decide(bars, conditions), conditions, detail)
     if result.orders_hash != run.orders_hash:
         raise Refused("the run does not come out as it did", reason=CHANGED)
     return appraise(bars, decide, conditions, result, seed=run.seed).to_json()

@@ -19,7 +19,7 @@ from strategies import signals, warming
 from strategies.arrays import pack, unpack
 from strategies.errors import Refused
 from strategies.models import Run, RunLeg, RunResult, Snapshot
-from strategies.services.snapshots import bars_of, take_snapshot
+from strategies.services.snapshots import bars_of, take_finer, take_snapshot
 from strategies.services.subjects import subject_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _do(run: Run, now: Any) -> None:
     subject = subject_of(run)
     decide = subject.decide(run.parameters, run.timeframe)
     conditions = Conditions.from_json(run.conditions)
-    legs = list(run.legs.select_related("instrument", "snapshot"))
+    legs = list(run.legs.select_related("instrument", "snapshot", "finer"))
     series = [_bars(run, leg, now()) for leg in legs]
     axis = on_one_axis([bars for _, bars in series])
     loading = time.perf_counter() - began
@@ -102,6 +102,7 @@ def _do(run: Run, now: Any) -> None:
         seconds=Timeframe.of(run.timeframe).seconds,
         seed=run.seed,
         told=lambda stage: _reached(run, stage),
+        finer=lambda: _finer(run, legs[0], now()),
     )
     _reached(run, "storing")
     outcome.timings["loading"] = round(loading, 6)
@@ -116,6 +117,20 @@ def _bars(run: Run, leg: RunLeg, at: datetime) -> tuple[Snapshot, Bars]:
     leg.snapshot = snapshot
     leg.save(update_fields=["snapshot"])
     return snapshot, bars
+
+
+def _finer(run: Run, leg: RunLeg, at: datetime) -> Bars | None:
+    """Finer bars of the leg: those that were kept; of a run that is no repetition those that are stored now."""
+    if leg.finer is not None:
+        return bars_of(leg.finer)
+    if run.rerun_of_id is not None:
+        return None
+    found = take_finer(instrument=leg.instrument, timeframe=run.timeframe, start=run.start, end=run.end, at=at)
+    if found is None:
+        return None
+    leg.finer, bars = found
+    leg.save(update_fields=["finer"])
+    return bars
 
 
 # -- states ---------------------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ class RunRequest:
     """What somebody wants to run. ``strategy`` names a library strategy; else ``version``.
 
     ``costs`` and ``rules`` are names and plain values of the engine's Costs and Rules; ``fee`` sets maker and taker at once,
-    and ``slippage`` may be a share of price. ``start`` and ``end`` left out: all bars there are.
+    and ``slippage`` may be a share of price. ``start`` and ``end`` left out: all bars there are. With ``detail`` finer bars say
+    what came first within a bar that holds both a stop and a target, where there are such bars.
     """
 
     instruments: Sequence[str]
@@ -46,6 +47,7 @@ class RunRequest:
     costs: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
     benchmark: str = "buy-and-hold"
+    detail: bool = True
     seed: int = 1
 
 
@@ -111,7 +113,10 @@ def rerun(*, run_id: int, owner: User, at: datetime) -> Run:
         rerun_of=run,
         created_at=at,
     )
-    legs = [RunLeg(place=leg.place, instrument_id=leg.instrument_id, snapshot_id=leg.snapshot_id) for leg in run.legs.all()]
+    legs = [
+        RunLeg(place=leg.place, instrument_id=leg.instrument_id, snapshot_id=leg.snapshot_id, finer_id=leg.finer_id)
+        for leg in run.legs.all()
+    ]
     return _queue(again, legs)
 
 
@@ -253,4 +258,5 @@ def conditions_of(asked: RunRequest, instruments: Sequence[Instrument]) -> dict[
         markets=markets,
         benchmark=asked.benchmark,  # type: ignore[arg-type]
         calendar="crypto" if all(one.calendar == ALWAYS for one in instruments) else "exchange",
+        detail=asked.detail,
     ).to_json()

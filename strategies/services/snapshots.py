@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from marketdata.bars import Bars
 from marketdata.models import Instrument
 from marketdata.store import BarStore
-from marketdata.timeframes import Timeframe
+from marketdata.timeframes import TIMEFRAMES, Timeframe
 from strategies.arrays import bars_hash, pack_bars, unpack_bars
 from strategies.errors import NoBars
 from strategies.models import Snapshot
 
 MOST_BARS: Final = 1_000_000
+MOST_FINER: Final = 300_000
+MOSTLY: Final = 0.9  # of the span: where a finer bar is missing, the whole bar decides as it would without
 DAY: Final = 86_400
 ALWAYS: Final = "24/7"
 
@@ -45,10 +47,14 @@ def take_snapshot(
             field="start",
             found=len(bars),
         )
+    return _kept(instrument, timeframe, bars, at), bars
+
+
+def _kept(instrument: Instrument, timeframe: str, bars: Bars, at: datetime) -> Snapshot:
     digest = bars_hash(bars)
     known = Snapshot.objects.filter(instrument=instrument, timeframe=timeframe, sha256=digest).defer("payload").first()
     if known is not None:
-        return known, bars
+        return known
     snapshot, _created = Snapshot.objects.get_or_create(
         instrument=instrument,
         timeframe=timeframe,
@@ -64,7 +70,24 @@ def take_snapshot(
             "created_at": at,
         },
     )
-    return snapshot, bars
+    return snapshot
+
+
+def take_finer(
+    *, instrument: Instrument, timeframe: str, start: datetime, end: datetime, at: datetime
+) -> tuple[Snapshot, Bars] | None:
+    """The finest stored bars below ``timeframe`` that there are for most of the span, kept as they are now; None: no such bars."""
+    whole, store = Timeframe.of(timeframe).seconds, BarStore()
+    first, last = int(start.timestamp()), int(end.timestamp())
+    coarse = len(store.read(instrument.pk, timeframe, start=first, end=last, limit=MOST_FINER))
+    for finer in sorted(one for one in TIMEFRAMES.values() if one.seconds < whole):
+        wanted = coarse * whole // finer.seconds
+        if wanted > MOST_FINER:
+            continue
+        bars = store.read(instrument.pk, finer.name, start=first, end=last, limit=MOST_FINER)
+        if len(bars) >= max(2, wanted * MOSTLY):
+            return _kept(instrument, finer.name, bars, at), bars
+    return None
 
 
 def bars_of(snapshot: Snapshot) -> Bars:

@@ -69,6 +69,10 @@ def _data(run: Run) -> Any:
                 "%(count)s bars are frozen: no volume, and four prices that repeat the close before.",
                 kept.frozen,
             ) % {"count": written(kept.frozen, 0)}
+        if leg.finer is not None:
+            yield _("What came first within a bar was decided by bars of %(timeframe)s, which are kept too.") % {
+                "timeframe": leg.finer.timeframe
+            }
         yield _("The exact bars are kept as snapshot %(hash)s, so that the run can be repeated after candles are revised.") % {
             "hash": kept.sha256[:12]
         }

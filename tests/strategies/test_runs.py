@@ -17,9 +17,9 @@ from marketdata.bars import Bars
 from marketdata.store import write_bars
 from strategies import channels, selectors
 from strategies.arrays import bars_hash, pack, pack_bars, unpack, unpack_bars
-from strategies.backtest import backtest, library_decision
+from strategies.backtest import Decision, backtest, library_decision
 from strategies.conditions import Conditions
-from strategies.contract import validate
+from strategies.contract import Signals, validate
 from strategies.engine import simulate
 from strategies.errors import RunNotDone, TooMany
 from strategies.library import find
@@ -27,9 +27,11 @@ from strategies.metrics.result import Metrics
 from strategies.models import Run, Snapshot
 from strategies.selectors import count_trials
 from strategies.services import execution
+from strategies.services.appraisals import appraise_run
 from strategies.services.execution import execute_run
 from strategies.services.runs import cancel_run, request_run, rerun, share_run, unshare_run
 from strategies.services.snapshots import bars_of, frozen, holes
+from strategies.services.subjects import Subject
 from strategies.services.trials import record_trials
 from tests.factories import START, UserFactory
 from tests.strategies.market import FIRST, HOUR, asked_for, done, listed, walk
@@ -98,6 +100,53 @@ def test_a_pair_runs_on_the_times_of_both(person):
     assert run.status == "done", run.message
     assert run.bars == 400
     assert [leg.snapshot.bars for leg in run.legs.select_related("snapshot")] == [400, 390]
+
+
+def bars_with_both() -> tuple[Bars, Bars]:
+    """Hourly bars that all hold a stop and a target, and 5m bars in which the target always comes first."""
+    n = 40
+    time = FIRST + np.arange(n, dtype=np.int64) * HOUR
+    flat = np.full(n, 100.0)
+    hourly = Bars(time, flat, flat + 5, flat - 5, flat, np.full(n, 1200.0))
+    step = np.arange(12 * n)
+    place = step % 12
+    high, low = np.where(place == 2, 105.0, 100.0), np.where(place == 8, 95.0, 100.0)
+    same = np.full(12 * n, 100.0)
+    return hourly, Bars(FIRST + step.astype(np.int64) * 300, same, high, low, same, np.full(12 * n, 100.0))
+
+
+def test_finer_bars_say_what_came_first_within_a_bar(person, monkeypatch):
+    hourly, finer = bars_with_both()
+
+    def decide(bars, conditions):
+        n = len(bars[0])
+        exposure = (np.arange(n) % 2 == 0).astype(np.float64)
+        return Decision(signals=Signals(exposure, stop=np.full(n, 96.0), take_profit=np.full(n, 104.0)))
+
+    monkeypatch.setattr(Subject, "decide", lambda self, parameters, timeframe: decide)
+    instrument = listed(hourly)
+    without = done(person, instrument)
+    assert without.headline["total_return"] < 0
+    write_bars(instrument.pk, "5m", finer, source=4)
+    within = done(person, instrument)
+    assert within.headline["total_return"] > 0
+    assert within.legs.get().finer.timeframe == "5m"
+    assert done(person, instrument, detail=False).orders_hash == without.orders_hash
+    # Again with what was kept, whatever is stored now.
+    changed = replace(finer, high=finer.high.copy(), low=np.where(np.arange(len(finer.low)) % 12 == 1, 95.0, finer.low))
+    write_bars(instrument.pk, "5m", changed, source=4)
+    again = rerun(run_id=within.pk, owner=person, at=START)
+    assert execute_run(run_id=again.pk, at=START).reproduced
+    first = rerun(run_id=without.pk, owner=person, at=START)
+    assert execute_run(run_id=first.pk, at=START).reproduced
+    assert appraise_run(run_id=within.pk, at=START).reason == ""
+
+
+def test_finer_bars_are_not_asked_for_where_nothing_waits_within_a_bar(person):
+    hourly, finer = bars_with_both()
+    instrument = listed(hourly)
+    write_bars(instrument.pk, "5m", finer, source=4)
+    assert done(person, instrument).legs.get().finer is None
 
 
 # -- once, and again ----------------------------------------------------------------------------------------------------
