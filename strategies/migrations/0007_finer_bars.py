@@ -5,15 +5,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('strategies', '0006_preparing'),
+        ("strategies", "0006_preparing"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='runleg',
-            name='finer',
-            field=models.ForeignKey(help_text='Bars that said what happened within a bar.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='strategies.snapshot'),
+            model_name="runleg",
+            name="finer",
+            field=models.ForeignKey(
+                help_text="Bars that said what happened within a bar.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="strategies.snapshot",
+            ),
         ),
     ]
