@@ -76,7 +76,7 @@ def _kept(instrument: Instrument, timeframe: str, bars: Bars, at: datetime) -> S
 def take_finer(
     *, instrument: Instrument, timeframe: str, start: datetime, end: datetime, at: datetime
 ) -> tuple[Snapshot, Bars] | None:
-    """The finest stored bars below ``timeframe`` that cover most of the span, kept as they are now; None where there are none."""
+    """The finest stored bars below ``timeframe`` that cover most of the span, kept as they are now; None if there are none."""
     whole, store = Timeframe.of(timeframe).seconds, BarStore()
     first, last = int(start.timestamp()), int(end.timestamp())
     coarse = len(store.read(instrument.pk, timeframe, start=first, end=last, limit=MOST_FINER))
