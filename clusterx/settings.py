@@ -188,6 +188,8 @@ CELERY_TASK_ROUTES = {
     "marketdata.*": {"queue": "market"},
     "trading.*": {"queue": "trading"},
     "strategies.*": {"queue": "research"},
+    # Of the lowest priority: nobody waits for a report because others are being tested.
+    "strategies.appraise_run": {"queue": "research", "priority": 9},
 }
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840

@@ -22,6 +22,7 @@ RETRY = {
 }
 
 LOST_AFTER: Final = timedelta(seconds=90)
+TURN: Final = 2.0  # seconds until a machine is asked again whether it is free for tests
 
 
 @shared_task(name="strategies.run_backtest", **RETRY)
@@ -35,10 +36,11 @@ def run_backtest(run_id: int) -> None:
 
 @shared_task(name="strategies.appraise_run", **RETRY)
 def appraise_run(run_id: int) -> None:
-    """Put the result of a run to the tests of robustness."""
+    """Put the result of a run to the tests of robustness; later, while this machine tests another."""
     from strategies.services import appraisals
 
-    appraisals.appraise_run(run_id=run_id, at=timezone.now())
+    if not appraisals.take_turn(run_id=run_id, at=timezone.now()):
+        appraise_run.apply_async((run_id,), countdown=TURN)
 
 
 @shared_task(name="strategies.inspect_version", **(RETRY | {"autoretry_for": (OperationalError, InterfaceError, Refused)}))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import threading
 import time
+import zlib
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
@@ -19,9 +24,20 @@ from strategies.services.snapshots import bars_of
 from strategies.services.subjects import subject_of
 
 logger = logging.getLogger(__name__)
+Made = TypeVar("Made")
 
-LOCKS: Final = 0x61707072  # "appr": the first half of the advisory lock's key
+LOCKS: Final = 0x61707072  # "appr" and "turn": the first halves of the advisory locks' keys
+TURNS: Final = 0x7475726E
+LOWEST: Final = 19  # of the nice values
 CHANGED: Final = "changed"  # the run does not come out as it did: the code of a strategy of ours is another one
+
+
+def take_turn(*, run_id: int, at: datetime) -> bool:
+    """Appraise a run unless this machine appraises another: its other workers are for who waits. Whether it was its turn."""
+    with alone(TURNS, zlib.crc32(socket.gethostname().encode()) & 0x7FFFFFFF) as free:
+        if free:
+            appraise_run(run_id=run_id, at=at)
+        return free
 
 
 def appraise_run(*, run_id: int, at: datetime) -> Appraisal | None:
@@ -73,4 +89,35 @@ def _told(run: Run) -> dict[str, Any]:
     result = simulated(tradable_volumes(bars)[0], decide(bars, conditions), conditions, detail)
     if result.orders_hash != run.orders_hash:
         raise Refused("the run does not come out as it did", reason=CHANGED)
-    return appraise(bars, decide, conditions, result, seed=run.seed).to_json()
+    return aside(lambda told: appraise(bars, decide, conditions, result, seed=run.seed, told=told)).to_json()
+
+
+def aside(work: Callable[[Callable[[str], None]], Made]) -> Made:
+    """What ``work`` gives, done by a thread of the lowest priority. It is handed what it calls between its parts.
+
+    Priorities belong to threads, and no thread may raise its own again: so the worker's own keeps the one it has.
+    """
+    answers: list[Made] = []
+    errors: list[BaseException] = []
+    given_up = threading.Event()
+
+    def between(part: str) -> None:
+        if given_up.is_set():
+            raise SystemExit
+
+    def run() -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)
+            answers.append(work(between))
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="appraisal", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    finally:
+        given_up.set()
+    if errors:
+        raise errors[0]
+    return answers[0]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from django.core.management import call_command
+from django.db import connections
 from django.urls import reverse
 
 from strategies import appraisal, selectors, tasks
@@ -121,6 +124,34 @@ def test_a_run_is_appraised_once_after_it_is_done(person, django_capture_on_comm
     assert set(first.told["tests"]) == {"chance", "paths", "capacity", "markets", "noise"}
     assert appraise_run(run_id=run.pk, at=START) is None
     assert Appraisal.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_machine_tests_one_run_at_a_time_and_the_other_waits_for_its_turn(person, monkeypatch):
+    one, other = done(person, listed(walk(900))), done(person, listed(walk(900)))
+    waiting: list[Any] = []
+    monkeypatch.setattr(tasks.appraise_run, "apply_async", lambda arguments, **more: waiting.append((arguments, more)))
+    inside = appraisals.appraise_run
+
+    def meanwhile(**asked: Any) -> Any:
+        # Another process of this machine, which has a connection of its own.
+        thread = threading.Thread(target=lambda: (tasks.appraise_run(other.pk), connections.close_all()))
+        thread.start()
+        thread.join()
+        return inside(**asked)
+
+    monkeypatch.setattr(appraisals, "appraise_run", meanwhile)
+    tasks.appraise_run(one.pk)
+    assert waiting == [((other.pk,), {"countdown": tasks.TURN})]
+    assert list(Appraisal.objects.values_list("run", flat=True)) == [one.pk]
+
+
+def test_the_tests_run_at_the_lowest_priority_and_the_worker_keeps_its_own() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert appraisals.aside(lambda between: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == 19
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    with pytest.raises(ZeroDivisionError):
+        appraisals.aside(lambda between: 1 // 0)
 
 
 @pytest.mark.django_db
