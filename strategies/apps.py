@@ -11,7 +11,8 @@ class StrategiesConfig(AppConfig):
 
         from clusterx.live import registry
         from clusterx.wording import declare
-        from strategies import channels, proof_wording, receivers, signals, wording
+        from clusterx.work import register
+        from strategies import channels, proof_wording, receivers, signals, wording, work
 
         signals.version_saved.connect(receivers.queue_inspection, dispatch_uid="strategies.queue_inspection")
         signals.version_changed.connect(receivers.publish_version, dispatch_uid="strategies.publish_version")
@@ -27,3 +28,5 @@ class StrategiesConfig(AppConfig):
         registry.register("studies", snapshot=channels.study_snapshot, authorise=channels.authorise_study)
         registry.register("versions", snapshot=channels.version_snapshot, authorise=channels.authorise_version)
         registry.register("runs", snapshot=channels.snapshot, authorise=channels.authorise)
+        register("runs", work.runs)
+        register("studies", work.studies)
