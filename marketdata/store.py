@@ -22,7 +22,7 @@ UPSERT = (
     " is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)"
 )
 # A year of 5m bars as six values of bytes takes a quarter of the time that 105,000 rows of Python objects do.
-PACKED = "string_agg(int8send(time), ''::bytea), " + ", ".join(
+PACKED = "string_agg(int8send(extract(epoch from time)::bigint), ''::bytea), " + ", ".join(
     f"string_agg(float8send({name}), ''::bytea)" for name in ("open", "high", "low", "close", "volume")
 )
 POSTGRES_EPOCH = 946_684_800  # 2000-01-01, from which its timestamps count
@@ -56,7 +56,7 @@ class BarStore:
         if limit is not None:
             most, values = " limit %s", [*values, limit]
         query = (
-            f"select {PACKED} from (select extract(epoch from time)::bigint as time, open, high, low, close, volume"
+            f"select {PACKED} from (select time, open, high, low, close, volume"  # the bare column, whose index has the order
             f" from marketdata_candle where {where} order by time {'asc' if oldest else 'desc'}{most}) bars"
         )
         connection.ensure_connection()
