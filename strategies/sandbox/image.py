@@ -28,7 +28,7 @@ from strategies.sandbox.limits import NoBoundary
 
 PROJECT = Path(__file__).resolve().parents[2]
 SITE, PYTHON, LIBRARIES = "/site", "/python", "/libraries"
-PACKAGES = ("numpy", "pandas", "dateutil", "six", "pytz", "tzdata", "numba", "llvmlite", "talib")
+PACKAGES = ("numpy", "pandas", "dateutil", "six", "tzdata", "numba", "llvmlite", "talib")
 BUNDLED_LIBRARIES = ("numpy.libs", "pandas.libs", "ta_lib.libs", "llvmlite.libs", "numba.libs")
 DISTRIBUTIONS = ("numpy", "pandas", "numba", "llvmlite", "TA-Lib")
 COPIED = (

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from clusterx.embedded.layout import PROJECT
 from strategies.sandbox import images
+from strategies.sandbox.image import PACKAGES
 from tests.strategies.sandbox.attempt import until
 
 KEYS = [f"{number:016x}" for number in range(4)]
@@ -131,3 +135,11 @@ def test_what_was_not_made_to_its_end_is_made_again(tmp_path: Path) -> None:
         images.hold(base, broken)
     os.close(images.hold(base, made(base)))
     assert (base / images.READY).exists()
+
+
+def test_everything_in_an_image_is_installed_where_only_the_product_is() -> None:
+    """What only the tests bring along would be missing on a server, and the sandbox with it."""
+    required = set(re.findall(r"(?m)^([A-Za-z0-9._-]+)==", (PROJECT / "requirements.txt").read_text()))
+    bring = packages_distributions()
+    lacking = {name for name in PACKAGES if not {one.lower() for one in bring[name]} & {one.lower() for one in required}}
+    assert lacking == set()
