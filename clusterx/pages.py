@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import path
+from django.utils import timezone
 from django.views import defaults
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView, TemplateView
 
 from clusterx.api.problems import problem_response
 from clusterx.observability import health
+from clusterx.work import work_of
 
 
 class FaviconView(RedirectView):
@@ -21,7 +27,18 @@ class FaviconView(RedirectView):
         return static("images/icon.svg")
 
 
+@login_required
+@require_safe
+@never_cache
+def tray(request: HttpRequest) -> HttpResponse:
+    """What of the person's long work runs or was over within the hour."""
+    items = work_of(request.user, timezone.now())
+    running = sum(item.state == "running" for item in items)
+    return render(request, "components/work.html", {"items": items, "running": running, "count": running or len(items)})
+
+
 urlpatterns = [
+    path("work/", tray, name="work"),
     path("", TemplateView.as_view(template_name="pages/home.html"), name="home"),
     path("licences/", TemplateView.as_view(template_name="pages/licences.html"), name="licences"),
     path("favicon.ico", FaviconView.as_view()),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 
@@ -16,6 +16,7 @@ from strategies.models import Run, RunLeg, Study
 AT_MOST: Final = 40
 UNDER_WAY: Final = ("queued", "running")
 OVER: Final = ("done", "failed")
+ORDER: Final = (F("finished_at").desc(nulls_first=True), "-pk")  # what runs is never beyond AT_MOST of what is over
 NEEDED: Final = (
     "public_id",
     "library",
@@ -32,14 +33,14 @@ def runs(user: Any, since: datetime) -> Iterator[Item]:
     """Backtests of ``user``, newest first; of a pair the first market is named."""
     first = RunLeg.objects.filter(run=OuterRef("pk")).order_by("place").values("instrument__symbol")[:1]
     found = Run.objects.filter(_recent(since), owner=user).select_related("version__strategy").only(*NEEDED, "progress")
-    for run in found.annotate(market=Coalesce(Subquery(first), Value("")))[:AT_MOST]:
+    for run in found.annotate(market=Coalesce(Subquery(first), Value(""))).order_by(*ORDER)[:AT_MOST]:
         yield _item("run", run, run.market)
 
 
 def studies(user: Any, since: datetime) -> Iterator[Item]:
     """Searches and walk-forwards of ``user``, newest first."""
     found = Study.objects.filter(_recent(since), owner=user).select_related("version__strategy", "instrument")
-    for study in found.only(*NEEDED, "trials_done", "trials_total", "instrument__symbol")[:AT_MOST]:
+    for study in found.only(*NEEDED, "trials_done", "trials_total", "instrument__symbol").order_by(*ORDER)[:AT_MOST]:
         yield _item("study", study, study.instrument.symbol)
 
 

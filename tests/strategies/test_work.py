@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 
 from clusterx.work import SHOWN_FOR, work_of
 from strategies.models import Run
@@ -51,3 +52,20 @@ def test_what_was_cancelled_is_not_waited_for(person):
     run = request_run(owner=person, asked=asked_for(listed()), at=START)
     cancel_run(run_id=run.pk, at=START)
     assert work_of(person, START) == []
+
+
+def test_the_tray_shows_what_runs_with_its_progress_and_is_kept_nowhere(client, person):
+    run = request_run(owner=person, asked=asked_for(listed()), at=timezone.now())
+    client.force_login(person)
+    answer = client.get("/work/")
+    assert "no-store" in answer["Cache-Control"]
+    text = answer.content.decode()
+    assert f'data-key="run:{run.public_id}" data-state="running"' in text
+    assert "<progress" in text
+    cancel_run(run_id=run.pk, at=timezone.now())
+    assert client.get("/work/").content.decode().strip() == ""
+    client.force_login(UserFactory())
+    assert client.get("/work/").content.decode().strip() == ""
+    client.logout()
+    assert client.get("/work/").status_code == 302
+    assert 'id="work"' not in client.get("/").content.decode()

@@ -9,6 +9,7 @@ import { startTheme } from "./theme.js";
 import { keepTimesFresh } from "./time.js";
 import { startToasts, toast } from "./toast.js";
 import { say } from "./words.js";
+import { startWork } from "./work.js";
 
 window.htmx = htmx;
 startTheme();
@@ -18,4 +19,5 @@ startShortcuts();
 startTabs();
 keepTimesFresh();
 startFeed();
+startWork();
 for (const failure of ["htmx:responseError", "htmx:sendError"]) document.body.addEventListener(failure, () => toast(say("failed"), "bad"));
