@@ -5,10 +5,11 @@ import { toast } from "./toast.js";
 
 const AGAIN = 3000; // milliseconds, while something runs
 const SEEN = "clusterx.work.seen";
+const RUNNING = "clusterx.work.running";
 const KEPT = 60;
 
 const place = document.getElementById("work");
-const running = new Set();
+const running = new Set(kept(storage("session"), RUNNING)); // also what ran on the page before
 let timer;
 let shown = "";
 
@@ -42,7 +43,7 @@ function show(html) {
     if (tray && open) tray.open = true;
     if (focused !== null) (focused ? place.querySelector(`[data-key="${CSS.escape(focused)}"]`) : place.querySelector("summary"))?.focus();
   }
-  const seen = new Set(remembered());
+  const seen = new Set(kept(storage("local"), SEEN));
   for (const one of place.querySelectorAll("[data-key]")) {
     const { key, state, said } = one.dataset;
     if (state === "running") {
@@ -53,24 +54,39 @@ function show(html) {
   }
   const present = new Set([...place.querySelectorAll("[data-key]")].map((one) => one.dataset.key));
   for (const key of running) if (!present.has(key)) running.delete(key);
+  keep(storage("session"), RUNNING, [...running]);
   place.hidden = !running.size && ![...present].some((key) => !seen.has(key));
 }
 
 /** What the person has looked at needs no button any more. */
 function remember() {
   const over = [...place.querySelectorAll("[data-key]")].filter((one) => one.dataset.state !== "running").map((one) => one.dataset.key);
+  keep(storage("local"), SEEN, [...new Set([...over, ...kept(storage("local"), SEEN)])].slice(0, KEPT));
+}
+
+// -- what a browser keeps, where it lets us -----------------------------------------------------------------------------
+
+function storage(kind) {
   try {
-    localStorage.setItem(SEEN, JSON.stringify([...new Set([...over, ...remembered()])].slice(0, KEPT)));
+    return kind === "local" ? localStorage : sessionStorage;
   } catch {
-    // Without storage the button stays for the hour.
+    return null;
   }
 }
 
-function remembered() {
+function kept(store, name) {
   try {
-    const kept = JSON.parse(localStorage.getItem(SEEN) ?? "[]");
-    return Array.isArray(kept) ? kept : [];
+    const found = JSON.parse(store?.getItem(name) ?? "[]");
+    return Array.isArray(found) ? found : [];
   } catch {
     return [];
+  }
+}
+
+function keep(store, name, keys) {
+  try {
+    store?.setItem(name, JSON.stringify(keys));
+  } catch {
+    // Full, or forbidden: then the button stays for the hour.
   }
 }
