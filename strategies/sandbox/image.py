@@ -132,7 +132,7 @@ def _contents() -> dict[str, bytes]:
 
 def _key(contents: dict[str, bytes]) -> str:
     digest = hashlib.sha256()
-    facts = [sys.version, sys.base_prefix, platform.machine(), WARM]
+    facts = [sys.version, sys.base_prefix, platform.machine(), WARM, *PACKAGES]
     facts += [f"{name} {version(name)}" for name in DISTRIBUTIONS]
     for part in (repr(facts).encode(), *(item for name in sorted(contents) for item in (name.encode(), contents[name]))):
         digest.update(len(part).to_bytes(8, "little") + part)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
 
+from clusterx.embedded.layout import PROJECT
 from manage import needs_services
 from tests.strategies.market import listed, walk
 from tests.strategies.test_proofs import CHEATER, HONEST
@@ -102,3 +103,13 @@ def test_a_database_is_started_for_stored_candles_only():
     assert not needs_services(["manage.py", "prove", "sma-cross"])
     assert not needs_services(["manage.py", "prove", "--code", "x.py", "--bars=bars.csv"])
     assert needs_services(["manage.py", "prove", "sma-cross", "--instrument", "binance:BTC-USDT"])
+
+
+GALLERY = sorted((PROJECT / "templates" / "strategies" / "gallery").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", GALLERY, ids=lambda path: path.stem)
+def test_what_the_gallery_offers_passes_its_own_proof(file: Path) -> None:
+    told, code = run("--code", file)
+    assert code == 0, told
+    assert len(GALLERY) == 5

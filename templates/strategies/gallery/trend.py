@@ -14,8 +14,9 @@ class Trend(Strategy):
     )
 
     def history(self, p):
-        # How many closed bars the newest answer needs.
-        return p.slow + 14 * 8
+        # How many closed bars the newest answer needs. The average true range takes part of every bar before it into the
+        # next, and has forgotten one only after some twenty times its length.
+        return max(p.slow, 14 * 21)
 
     def signals(self, bars, p):
         # One number for each bar: 1 is wholly long, 0 is flat, -1 is wholly short.
