@@ -50,7 +50,7 @@ def test_a_run_is_asked_for_watched_and_read_without_a_reload(reader: Visitor, s
     path = run_it(reader)
     expect(page.locator("#equity-chart canvas").first).to_be_visible(timeout=ROOM)
     expect(page.locator("#trade-table table")).to_be_visible(timeout=ROOM)
-    page.wait_for_function("() => clusterx.price?.placed.rows > 0", timeout=ROOM)
+    page.wait_for_function("() => window.clusterx?.price?.placed.rows > 0", timeout=ROOM)
     # A mark vanishes unless it stands on a bar: those drawn are the entries and exits of the bars that are there.
     counted = page.evaluate("""() => {
         const { trades } = clusterx.price.data;
@@ -187,7 +187,7 @@ def test_a_version_that_looks_ahead_is_refused_while_one_watches_and_mended(read
 def test_the_regimes_of_a_report_can_be_shown_and_hidden(reader: Visitor):
     page = reader.page
     run_it(reader)
-    page.wait_for_function("() => clusterx.price?.placed.rows > 0", timeout=ROOM)
+    page.wait_for_function("() => window.clusterx?.price?.placed.rows > 0", timeout=ROOM)
     expect(page.locator("#regime-keys")).to_be_visible()
     assert page.evaluate("() => clusterx.price.band.shown.length") > 0
     page.uncheck("#show-regimes")
