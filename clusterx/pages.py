@@ -38,7 +38,7 @@ def tray(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("work/", tray, name="work"),
+    path("tray/", tray, name="work"),
     path("", TemplateView.as_view(template_name="pages/home.html"), name="home"),
     path("licences/", TemplateView.as_view(template_name="pages/licences.html"), name="licences"),
     path("favicon.ico", FaviconView.as_view()),

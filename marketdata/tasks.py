@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.core.cache import cache
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from clusterx.db.locks import alone
 from marketdata.models import BookSnapshot, Candle, Instrument, Quote, Trade
 from marketdata.services import backfill
 from marketdata.timeframes import TIMEFRAMES
@@ -22,32 +23,17 @@ RETRY = {
     "max_retries": 8,
 }
 TICKS_KEPT = timedelta(days=7)
-ONE_AT_A_TIME = 0x6D6B7400
-
-
-def alone(number: int) -> bool:
-    """Whether this is the only one at it: a slow run is not joined by the next."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s)", [ONE_AT_A_TIME + number])
-        return bool(cursor.fetchone()[0])
-
-
-def release(number: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_unlock(%s)", [ONE_AT_A_TIME + number])
+LOCKS = 0x6D6B7464  # "mktd": the first half of the advisory locks' keys
 
 
 # Sweeps expire: after an hour without workers there is one to do, not sixty.
 @shared_task(name="marketdata.find_gaps", expires=55)
 def find_gaps() -> None:
     """Note new holes, then ask the venues for the open ones."""
-    if not alone(1):
-        return
-    try:
-        backfill.find_gaps(at=timezone.now())
-        backfill.fill_gaps(at=timezone.now())
-    finally:
-        release(1)
+    with alone(LOCKS, 1) as only_one:
+        if only_one:  # a slow search is not joined by the next
+            backfill.find_gaps(at=timezone.now())
+            backfill.fill_gaps(at=timezone.now())
 
 
 @shared_task(name="marketdata.roll_up_candles", expires=290, **RETRY)

@@ -19,6 +19,7 @@ from strategies.conditions import Conditions
 from strategies.engine import Result
 from strategies.engine.sweep import day_ends
 from strategies.errors import InvalidBars, Refused
+from strategies.metrics.curve import below_peak, daily_growth
 from strategies.robustness.capacity import capacity
 from strategies.robustness.markets import resample_bars
 from strategies.robustness.montecarlo import QUANTILES, simulate_paths
@@ -88,10 +89,9 @@ def appraise(
 
 def daily_returns(time: npt.NDArray[np.int64], equity: Floats, cash: float) -> Floats:
     """(d,) return of each UTC day, up to the first on which nothing was left."""
-    worth = np.r_[cash, equity[day_ends(time)]]
-    alive = int(np.argmax(worth <= 0)) if (worth <= 0).any() else len(worth)
-    made: Floats = worth[1:alive] / worth[: alive - 1] - 1
-    return made
+    closes = equity[day_ends(time)]
+    alive = int(np.argmax(closes <= 0)) if (closes <= 0).any() else len(closes)
+    return daily_growth(closes[:alive], cash)
 
 
 def trade_returns(trades: npt.NDArray[Any], time: npt.NDArray[np.int64], equity: Floats, cash: float) -> Floats:
@@ -196,5 +196,4 @@ def _again(bars: Bars, decide: Decide, conditions: Conditions) -> tuple[float, f
     """Total return and deepest drawdown (0..1) on other bars."""
     check_bars([bars])
     result = simulated(tradable_volumes([bars])[0], decide([bars], conditions), conditions)
-    peak = np.maximum.accumulate(np.maximum(result.equity, conditions.cash))
-    return float(result.equity[-1]) / conditions.cash - 1, float((1 - result.equity / peak).max())
+    return float(result.equity[-1]) / conditions.cash - 1, -float(below_peak(result.equity, conditions.cash).min())

@@ -162,7 +162,55 @@ class Snapshot(models.Model):
         return f"{self.instrument.ref} {self.timeframe} {self.sha256[:12]}"
 
 
-class Run(models.Model):
+class Job(models.Model):
+    """What a person asked a worker to do with a strategy. The subject is a library strategy or a version."""
+
+    # Each kind of job declares these: its own words for how far it is, and the name by which a version finds it.
+    status: models.CharField[str, str]
+    version: models.ForeignKey[Version | None, Version | None]
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    library = models.CharField(max_length=60, blank=True, help_text="The name of a library strategy; empty: a version.")
+    timeframe = models.CharField(max_length=3)
+    start = models.DateTimeField(help_text="The first bar opens at or after this.")
+    end = models.DateTimeField(help_text="The last bar opens before this.")
+    conditions = models.JSONField(help_text="Costs, rules, cash, markets, benchmark; read through strategies.conditions.")
+    engine_version = models.PositiveIntegerField()
+    code_hash = models.CharField(max_length=64, help_text="Of the strategy's code as it was asked.")
+    reason = models.CharField(max_length=40, blank=True, help_text="Why it failed: a stable code.")
+    message = models.CharField(max_length=1000, blank=True)
+    line = models.PositiveIntegerField(null=True, help_text="In the user's file.")
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    FINAL: ClassVar = ("done", "failed", "cancelled")
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(library="", version__isnull=False)
+                | (~models.Q(library="") & models.Q(version__isnull=True)),
+                name="%(class)s_has_one_subject",
+            ),
+            models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="%(class)s_spans_time"),
+        ]
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in self.FINAL
+
+    @property
+    def subject_label(self) -> str:
+        """The strategy's name for people."""
+        if self.version is not None:
+            return str(self.version)
+        return said(CATALOGUE[self.library].label) if self.library in CATALOGUE else self.library
+
+
+class Run(Job):
     """A backtest: what was asked, how far it is, and what came out. The subject is a library strategy or a version."""
 
     class Status(models.TextChoices):
@@ -183,28 +231,15 @@ class Run(models.Model):
         STORING = "storing", _("Storing")
         OVER = "over", _("Over")
 
-    FINAL: ClassVar = (Status.DONE, Status.FAILED, Status.CANCELLED)
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs")
-    library = models.CharField(max_length=60, blank=True, help_text="The name of a library strategy; empty: a version.")
     version = models.ForeignKey(Version, on_delete=models.PROTECT, null=True, related_name="runs")
     parameters = models.JSONField(help_text="With its version; read through strategies.contract.")
-    timeframe = models.CharField(max_length=3)
-    start = models.DateTimeField(help_text="The first bar opens at or after this.")
-    end = models.DateTimeField(help_text="The last bar opens before this.")
-    conditions = models.JSONField(help_text="Costs, rules, cash, markets, benchmark; read through strategies.conditions.")
     seed = models.PositiveIntegerField(default=1)
-    engine_version = models.PositiveIntegerField()
-    code_hash = models.CharField(max_length=64, help_text="Of the strategy's code as it ran.")
     rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="reruns")
 
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.WAITING)
     progress = models.FloatField(default=0.0, help_text="Share of the work that is done, 0 to 1.")
-    reason = models.CharField(max_length=40, blank=True, help_text="Why it failed: a stable code.")
-    message = models.CharField(max_length=1000, blank=True)
-    line = models.PositiveIntegerField(null=True, help_text="In the user's file.")
     printed = models.TextField(blank=True, help_text="What the user's code printed.")
     timings = models.JSONField(default=dict, help_text="Seconds of each stage.")
 
@@ -218,20 +253,8 @@ class Run(models.Model):
 
     share_token = models.CharField(max_length=48, unique=True, null=True)  # noqa: DJ001  (null is not shared, and unique)
     shared_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        ordering: ClassVar = ["-id"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=models.Q(library="", version__isnull=False)
-                | (~models.Q(library="") & models.Q(version__isnull=True)),
-                name="run_has_one_subject",
-            ),
-            models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="run_spans_time"),
-        ]
+    class Meta(Job.Meta):
         indexes: ClassVar = [
             models.Index(fields=["owner", "-id"], name="run_newest"),
             models.Index(fields=["owner", "library"], name="run_trials"),  # counted for every report
@@ -240,17 +263,6 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject_label} · {self.timeframe} · {self.status}"
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in self.FINAL
-
-    @property
-    def subject_label(self) -> str:
-        """The strategy's name for people."""
-        if self.version is not None:
-            return str(self.version)
-        return said(CATALOGUE[self.library].label) if self.library in CATALOGUE else self.library
 
     @property
     def values(self) -> dict[str, Any]:
@@ -344,7 +356,7 @@ class TrialBatch(models.Model):
         return f"{self.what} × {self.count}"
 
 
-class Study(models.Model):
+class Study(Job):
     """A search of parameters, or a walk-forward: what was asked, how far it is, and what came out.
 
     What is searched is read through ``robustness.space.Space``, its state through ``robustness.search.Search``.
@@ -364,18 +376,10 @@ class Study(models.Model):
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
-    FINAL: ClassVar = (Status.DONE, Status.FAILED, Status.CANCELLED)
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies")
-    library = models.CharField(max_length=60, blank=True, help_text="The name of a library strategy; empty: a version.")
     version = models.ForeignKey(Version, on_delete=models.PROTECT, null=True, related_name="studies")
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
-    timeframe = models.CharField(max_length=3)
-    start = models.DateTimeField(help_text="The first bar opens at or after this.")
-    end = models.DateTimeField(help_text="The last bar opens before this.")
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, null=True, related_name="studies")
-    conditions = models.JSONField(help_text="As of a run; read through strategies.conditions.")
     kind = models.CharField(max_length=12, choices=Kind.choices)
     method = models.CharField(max_length=8, help_text="How parameters are searched: of a walk-forward, in each window.")
     space = models.JSONField(help_text="Dimensions, constraints and what is held, with its version.")
@@ -384,15 +388,10 @@ class Study(models.Model):
     budget = models.PositiveIntegerField(help_text="Trials at most: of a walk-forward, in each window.")
     stopping = models.JSONField(help_text="When to end early: fields of robustness.search.Stopping.")
     seed = models.PositiveBigIntegerField(default=1)
-    engine_version = models.PositiveIntegerField()
-    code_hash = models.CharField(max_length=64, help_text="Of the strategy's code as it was asked.")
 
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.QUEUED)
     trials_done = models.PositiveIntegerField(default=0)
     trials_total = models.PositiveIntegerField(default=0, help_text="At most; 0 until a worker has begun.")
-    reason = models.CharField(max_length=40, blank=True, help_text="Why it failed, or a trial did: a stable code.")
-    message = models.CharField(max_length=1000, blank=True)
-    line = models.PositiveIntegerField(null=True, help_text="In the user's file.")
     state = models.JSONField(null=True, help_text="With its version: windows, and the search of each.")
     counted = models.OneToOneField("TrialBatch", on_delete=models.PROTECT, null=True, related_name="study")
 
@@ -402,20 +401,8 @@ class Study(models.Model):
     evidence = models.JSONField(null=True, help_text="PSR, DSR and PBO with the trials of this person, with its version.")
     report = models.JSONField(null=True, help_text="Heat maps and stability, or windows and efficiency, with its version.")
     curve = models.BinaryField(null=True, help_text="Packed: time and equity, of the best or out of sample, and starts.")
-    created_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
-    class Meta:
-        ordering: ClassVar = ["-id"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=models.Q(library="", version__isnull=False)
-                | (~models.Q(library="") & models.Q(version__isnull=True)),
-                name="study_has_one_subject",
-            ),
-            models.CheckConstraint(condition=models.Q(end__gt=models.F("start")), name="study_spans_time"),
-        ]
+    class Meta(Job.Meta):
         indexes: ClassVar = [
             models.Index(fields=["owner", "-id"], name="study_newest"),
             # looked through each minute for what a crash left behind
@@ -426,22 +413,11 @@ class Study(models.Model):
         return f"{self.subject_label} · {self.kind} · {self.status}"
 
     @property
-    def is_final(self) -> bool:
-        return self.status in self.FINAL
-
-    @property
     def progress(self) -> float:
         """Share of the trials that are done; 1 when it is done, however early it stopped."""
         if self.status == self.Status.DONE:
             return 1.0
         return self.trials_done / self.trials_total if self.trials_total else 0.0
-
-    @property
-    def subject_label(self) -> str:
-        """The strategy's name for people."""
-        if self.version is not None:
-            return str(self.version)
-        return CATALOGUE[self.library].label if self.library in CATALOGUE else self.library
 
 
 class StudyChunk(models.Model):

@@ -228,13 +228,6 @@ def _result(run: Run, column: str) -> RunResult:
     return found
 
 
-def drawdown_of(equity: Floats, cash: float) -> Floats:
-    """(n,) share below the highest value so far, 0 or less."""
-    peak = np.maximum.accumulate(np.maximum(equity, cash))
-    below: Floats = equity / peak - 1
-    return below
-
-
 def kept(values: Floats, points: int) -> npt.NDArray[np.int64]:
     """Which of n points to draw: of each of ``points / 2`` equal spans the lowest and the highest, and both ends.
 
@@ -251,6 +244,8 @@ def kept(values: Floats, points: int) -> npt.NDArray[np.int64]:
 
 def points(run: Run, most: int) -> dict[str, list[Any]]:
     """A run's curves for a chart, at most about ``most`` points: columns by name. Raises RunNotDone."""
+    from strategies.metrics.curve import below_peak
+
     tables = series(run)
     at = kept(tables.equity, min(most, MOST_POINTS))
     cash = float(run.conditions["cash"])
@@ -258,7 +253,7 @@ def points(run: Run, most: int) -> dict[str, list[Any]]:
         "time": tables.time[at].tolist(),
         "equity": tables.equity[at].tolist(),
         "benchmark": tables.benchmark[at].tolist() if tables.benchmark is not None else [],
-        "drawdown": drawdown_of(tables.equity, cash)[at].tolist(),
+        "drawdown": below_peak(tables.equity, cash)[at].tolist(),
         "position": tables.position[at].tolist(),
         "regime": tables.regimes[at].tolist() if tables.regimes is not None else [],
     }

@@ -162,25 +162,19 @@ class WholeVersionOutput(VersionOutput):
 # -- runs ------------------------------------------------------------------------------------------------------------
 
 
-class RunInput(serializers.Serializer[Any]):
-    """What to run; ranges are checked by the engine and the strategy, and errors name the field by its path."""
+class SubjectInput(serializers.Serializer[Any]):
+    """What is run or searched, when, and under which conditions. A strategy of the library or a version of one's own."""
 
     strategy = serializers.CharField(max_length=60, required=False, default="", allow_blank=True, help_text="A library name.")
     version = serializers.SlugRelatedField(
         slug_field="public_id", queryset=Version.objects.none(), required=False, allow_null=True, default=None
     )
-    parameters = serializers.DictField(required=False, default=dict)
-    instruments = serializers.ListField(child=serializers.CharField(max_length=57), min_length=1, max_length=MOST_LEGS)
     timeframe = ChoiceField(choices=list(TIMEFRAMES))
     start = serializers.DateTimeField(required=False, allow_null=True, default=None)
     end = serializers.DateTimeField(required=False, allow_null=True, default=None)
     cash = serializers.FloatField(default=10_000.0)
     costs = serializers.DictField(required=False, default=dict, help_text="fee, slippage, or fields of the engine's Costs.")
     rules = serializers.DictField(required=False, default=dict, help_text="fill, leverage, … of the engine's Rules.")
-    benchmark = ChoiceField(choices=["buy-and-hold", "none"], default="buy-and-hold")
-    detail = serializers.BooleanField(
-        default=True, help_text="Finer bars, where there are, say what came first within a bar that holds a stop and a target."
-    )
     seed = serializers.IntegerField(min_value=0, max_value=MOST_SEED, default=1)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -190,6 +184,17 @@ class RunInput(serializers.Serializer[Any]):
             # Somebody else's version does not exist for this person.
             own = Version.objects.filter(strategy__owner=request.user).select_related("strategy", "inspection")
             self.fields["version"].queryset = own  # type: ignore[attr-defined]
+
+
+class RunInput(SubjectInput):
+    """What to run; ranges are checked by the engine and the strategy, and errors name the field by its path."""
+
+    parameters = serializers.DictField(required=False, default=dict)
+    instruments = serializers.ListField(child=serializers.CharField(max_length=57), min_length=1, max_length=MOST_LEGS)
+    benchmark = ChoiceField(choices=["buy-and-hold", "none"], default="buy-and-hold")
+    detail = serializers.BooleanField(
+        default=True, help_text="Finer bars, where there are, say what came first within a bar that holds a stop and a target."
+    )
 
 
 class RunFilter(serializers.Serializer[Any]):

@@ -16,10 +16,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from clusterx.accounts.models import User
 from clusterx.api.fields import ChoiceField
-from marketdata.timeframes import TIMEFRAMES
 from strategies import selectors
-from strategies.api.serializers import MOST_SEED, Plain, PointsInput
-from strategies.models import Study, Version
+from strategies.api.serializers import Plain, PointsInput, SubjectInput
+from strategies.models import Study
 from strategies.services import studies
 
 
@@ -71,15 +70,10 @@ class WholeStudyOutput(StudyOutput):
     snapshot = serializers.UUIDField(source="snapshot.public_id", default=None, allow_null=True)
 
 
-class StudyInput(serializers.Serializer[Any]):
+class StudyInput(SubjectInput):
     """What to search; ranges are checked by the space, and errors name the field."""
 
-    strategy = serializers.CharField(max_length=60, required=False, default="", allow_blank=True, help_text="A library name.")
-    version = serializers.SlugRelatedField(
-        slug_field="public_id", queryset=Version.objects.none(), required=False, allow_null=True, default=None
-    )
     instrument = serializers.CharField(max_length=57)
-    timeframe = ChoiceField(choices=list(TIMEFRAMES))
     kind = ChoiceField(choices=Study.Kind.values)
     method = ChoiceField(
         choices=list(studies.METHODS), default="grid", help_text="Of a walk-forward: how each window is searched."
@@ -94,20 +88,6 @@ class StudyInput(serializers.Serializer[Any]):
     objective = serializers.CharField(max_length=10, default="sharpe", help_text="sharpe, return or recovery")
     budget = serializers.IntegerField(min_value=1, max_value=studies.MOST_TRIALS, default=1000)
     stopping = serializers.DictField(required=False, default=dict, help_text="patience, least_gain, target.")
-    start = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    end = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    cash = serializers.FloatField(default=10_000.0)
-    costs = serializers.DictField(required=False, default=dict, help_text="fee, slippage, or fields of the engine's Costs.")
-    rules = serializers.DictField(required=False, default=dict, help_text="fill, leverage, … of the engine's Rules.")
-    seed = serializers.IntegerField(min_value=0, max_value=MOST_SEED, default=1)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        request = self.context.get("request")
-        if request is not None and request.user.is_authenticated:
-            # Somebody else's version does not exist for this person.
-            own = Version.objects.filter(strategy__owner=request.user).select_related("strategy", "inspection")
-            self.fields["version"].queryset = own  # type: ignore[attr-defined]
 
 
 class StudyCurve(serializers.Serializer[Any]):

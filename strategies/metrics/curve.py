@@ -125,6 +125,20 @@ def days(
     return Days(number, closes, returns, values, ruin >= 0, per_year)
 
 
+def below_peak(equity: Floats, start: float) -> Floats:
+    """(n,) share below the highest value so far, 0 or less; ``start`` is the first peak."""
+    below: Floats = equity / np.maximum.accumulate(np.maximum(equity, start)) - 1
+    return below
+
+
+def daily_growth(closes: Floats, start: float) -> Floats:
+    """(d,) return of each day from the account's value at its end; nothing is earned by an account that is empty."""
+    before = np.r_[start, closes[:-1]]
+    safe = before > 0
+    made: Floats = np.where(safe, closes / np.where(safe, before, 1.0) - 1, 0.0)
+    return made
+
+
 def drawdowns(time: Times, equity: Floats, *, start_cash: float, bar_seconds: int, most: int = 10) -> tuple[Drawdown, ...]:
     """The ``most`` deepest falls, deepest first; the earlier of two alike first. The start cash is the first peak."""
     depth, place = np.zeros(most), np.zeros((most, 3), np.int64)

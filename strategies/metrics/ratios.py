@@ -11,7 +11,7 @@ from math import erf, sqrt
 
 import numpy as np
 
-from strategies.metrics.curve import Floats
+from strategies.metrics.curve import Floats, below_peak
 
 # A curve that grows by the same rate each day still varies in the sixteenth digit; that is not a deviation.
 _NOISE = 1e-13
@@ -87,8 +87,7 @@ def kurtosis(returns: Floats) -> float | None:
 
 def ulcer_index(equity: Floats, start: float) -> float:
     """Root mean square of the drawdown at each day's close (Martin 1987), a fraction of the peak so far."""
-    peaks = np.maximum.accumulate(np.maximum(equity, start))
-    return sqrt(float(np.square(equity / peaks - 1).mean()))
+    return sqrt(float(np.square(below_peak(equity, start)).mean()))
 
 
 def probabilistic_sharpe(returns: Floats, risk_free: float = 0.0) -> float | None:

@@ -24,6 +24,7 @@ from strategies.contract import Declared, InvalidParameter, Signals, Strategy, V
 from strategies.engine import Result, simulate
 from strategies.engine.sweep import Outcome, day_ends, sweep
 from strategies.errors import InvalidRunRequest, Refused
+from strategies.metrics.curve import daily_growth
 from strategies.robustness.evidence import evidence
 from strategies.robustness.overfitting import overfitting
 from strategies.robustness.samples import InvalidSample, InvalidSpace
@@ -149,18 +150,10 @@ def tried(ground: Ground, points: Sequence[Point], start: int = 0, stop: int | N
                 yield answer
 
     for outcome in sweep(bars, answers(), market=held.markets[0], costs=held.costs, rules=held.rules, cash=held.cash):
-        daily = daily_returns(outcome.daily, held.cash)
+        daily = daily_growth(outcome.daily, held.cash)
         returns[place], final[place], drawdown[place] = daily, outcome.final_equity, outcome.drawdown
         fills[place], score[place] = outcome.fills, scored(ground, outcome, daily)
     return Scores(score, final, drawdown, fills, returns, failures[0] if failures else None)
-
-
-def daily_returns(daily: Floats, cash: float) -> Floats:
-    """(d,) from the account's value at the end of each day; nothing is earned by an account that is empty."""
-    before = np.r_[cash, daily[:-1]]
-    safe = before > 0
-    made: Floats = np.where(safe, daily / np.where(safe, before, 1.0) - 1, 0.0)
-    return made
 
 
 def scored(ground: Ground, outcome: Outcome, returns: Floats) -> float:

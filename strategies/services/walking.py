@@ -11,10 +11,11 @@ import numpy as np
 
 from strategies.contract import Value
 from strategies.engine.sweep import day_ends
+from strategies.metrics.curve import below_peak, daily_growth
 from strategies.robustness.samples import InvalidPlan
 from strategies.robustness.space import Space
 from strategies.robustness.walkforward import Mode, Stitched, Window, drift, efficiency, planned, stitch
-from strategies.services.tuning import Ground, daily_returns
+from strategies.services.tuning import Ground
 
 MOST_WINDOWS: Final = 50
 LEAST_BARS: Final = 20
@@ -84,7 +85,6 @@ def walked(ground: Ground, space: Space, plan: Sequence[Window], chosen: Sequenc
     lines, equities, growths = [], [], []
     for window, winner in zip(plan, chosen, strict=True):
         result = ground.simulated(winner.values, window.test_start, window.test_stop)
-        peaks = np.maximum.accumulate(np.r_[cash, result.equity])
         growth = float(result.equity[-1]) / cash
         equities.append(result.equity)
         growths.append(growth)
@@ -98,12 +98,12 @@ def walked(ground: Ground, space: Space, plan: Sequence[Window], chosen: Sequenc
                 "score": winner.score,
                 "train_return": winner.growth - 1,
                 "test_return": growth - 1,
-                "test_drawdown": float((np.r_[cash, result.equity] / peaks - 1).min()),
+                "test_drawdown": float(below_peak(result.equity, cash).min()),
                 "test_trades": len(result.trades),
             }
         )
     joined = stitch(plan, equities, cash=cash)
-    returns = daily_returns(joined.equity[day_ends(time[joined.bar])], cash)
+    returns = daily_growth(joined.equity[day_ends(time[joined.bar])], cash)
     ratio = efficiency(
         [one.growth for one in chosen],
         [one.train_stop - one.train_start for one in plan],

@@ -1,20 +1,34 @@
-"""Runs as lists and comparisons show them: a row for each, with its headline and the first of its parameters."""
+"""Runs as lists and comparisons show them: a row for each, with its headline and the first of its parameters. And how lists
+are narrowed."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from clusterx.templatetags.figures import MISSING
 from strategies import library, wording
 from strategies.metrics.catalogue import CATALOGUE, METRICS
 from strategies.metrics.result import Metrics
-from strategies.models import Run
+from strategies.models import Run, Study
+from strategies.views.people import uuid_of
 from strategies.views.words import metric_text, metric_tone
 from strategies.wording import said
 
 LISTED: Final = 3
+Asked = TypeVar("Asked", Run, Study)
+
+
+def of_strategy(found: QuerySet[Asked], wanted: str) -> QuerySet[Asked]:
+    """Those of one strategy: the name of a library strategy, or the public id of one's own; all of them for an empty text."""
+    if not wanted:
+        return found
+    if wanted in library.CATALOGUE:
+        return found.filter(library=wanted)
+    own = uuid_of(wanted)
+    return found.filter(version__strategy__public_id=own) if own else found.none()
 
 
 def row(run: Run) -> dict[str, Any]:

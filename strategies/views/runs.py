@@ -23,13 +23,13 @@ from strategies.models import Run
 from strategies.services import appraisals
 from strategies.services import runs as services
 from strategies.views import listing, report, robustness, tables
-from strategies.views.people import my_run, person, wants
+from strategies.views.people import my_run, person, uuid_of, wants
 from strategies.views.studies_asking import can_be_searched
+from strategies.views.subject import code_around, strategy_url
 from strategies.views.words import FAILURES
 
 PAGE: Final = 30
 COMPARED: Final = 6
-AROUND: Final = 4  # lines of code shown on each side of the one that failed
 COMPARE_POINTS: Final = 600
 
 
@@ -183,13 +183,7 @@ def _shared(token: str) -> Run:
 def run_list(request: HttpRequest) -> HttpResponse:
     """My runs, newest first; filters are in the address."""
     filters = {name: request.GET.get(name, "").strip() for name in ("strategy", "status", "timeframe", "instrument")}
-    found = selectors.runs_of(person(request))
-    if filters["strategy"] in library.CATALOGUE:
-        found = found.filter(library=filters["strategy"])
-    elif filters["strategy"]:
-        found = (
-            found.filter(version__strategy__public_id=filters["strategy"]) if _is_uuid(filters["strategy"]) else found.none()
-        )
+    found = listing.of_strategy(selectors.runs_of(person(request)), filters["strategy"])
     if filters["status"] in Run.Status.values:
         found = found.filter(status=filters["status"])
     if filters["timeframe"]:
@@ -218,7 +212,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def run_compare(request: HttpRequest) -> HttpResponse:
     """Up to six finished runs side by side."""
-    wanted = [one for one in dict.fromkeys(request.GET.getlist("run")) if _is_uuid(one)][:COMPARED]
+    wanted = [one for one in dict.fromkeys(request.GET.getlist("run")) if uuid_of(one)][:COMPARED]
     whole = selectors.whole_runs().filter(owner=person(request), public_id__in=wanted, status=Run.Status.DONE)
     known = {str(one.public_id): one for one in whole}
     chosen = [known[public_id] for public_id in wanted if public_id in known]
@@ -285,29 +279,3 @@ def share_url(one: Run) -> str:
     from django.conf import settings
 
     return settings.SITE_URL + reverse("strategies:shared", args=[one.share_token]) if one.share_token else ""
-
-
-def strategy_url(one: Run) -> str:
-    if one.version is not None:
-        return reverse("strategies:mine_one", args=[one.version.strategy.public_id])
-    return reverse("strategies:detail", args=[one.library]) if one.library in library.CATALOGUE else ""
-
-
-def code_around(one: Run) -> list[dict[str, Any]]:
-    """The lines around the one that failed, where the run is of one's own code."""
-    if one.line is None or one.version is None or not one.version.source:
-        return []
-    lines = one.version.source.splitlines()
-    first = max(1, one.line - AROUND)
-    return [
-        {"number": number, "text": lines[number - 1], "here": number == one.line}
-        for number in range(first, min(len(lines), one.line + AROUND) + 1)
-    ]
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True

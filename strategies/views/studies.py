@@ -12,7 +12,6 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -21,13 +20,14 @@ from clusterx.errors import DomainError
 from strategies import library, selectors
 from strategies.models import Study
 from strategies.services import studies as services
+from strategies.views import listing
 from strategies.views import studies_report as report
 from strategies.views import studies_words as words
-from strategies.views.people import my_study, person, uuid_of, wants
+from strategies.views.people import my_study, person, wants
+from strategies.views.subject import code_around, strategy_url
 from strategies.views.words import written
 
 PAGE: Final = 30
-AROUND: Final = 4  # lines of code shown on each side of the one that failed
 OPEN: Final = (Study.Status.QUEUED, Study.Status.RUNNING, Study.Status.PAUSED)
 
 
@@ -129,12 +129,7 @@ def study_list(request: HttpRequest) -> HttpResponse:
 
 
 def _filtered(found: QuerySet[Study], filters: dict[str, str]) -> QuerySet[Study]:
-    wanted = filters["strategy"]
-    if wanted in library.CATALOGUE:
-        found = found.filter(library=wanted)
-    elif wanted:
-        mine = uuid_of(wanted)
-        found = found.filter(version__strategy__public_id=mine) if mine else found.none()
+    found = listing.of_strategy(found, filters["strategy"])
     return found.filter(status=filters["status"]) if filters["status"] in Study.Status.values else found
 
 
@@ -152,24 +147,3 @@ def _row(one: Study) -> dict[str, Any]:
         "trials": written(one.trials_done, 0),
         "badge": {"word": word, "kind": kind, "sentence": sentence} if word else None,
     }
-
-
-# -- what the pages share ---------------------------------------------------------------------------------------------------
-
-
-def strategy_url(one: Study) -> str:
-    if one.version is not None:
-        return reverse("strategies:mine_one", args=[one.version.strategy.public_id])
-    return reverse("strategies:detail", args=[one.library]) if one.library in library.CATALOGUE else ""
-
-
-def code_around(one: Study) -> list[dict[str, Any]]:
-    """The lines around the one that failed, where the study is of one's own code."""
-    if one.line is None or one.version is None or not one.version.source:
-        return []
-    lines = one.version.source.splitlines()
-    first = max(1, one.line - AROUND)
-    return [
-        {"number": number, "text": lines[number - 1], "here": number == one.line}
-        for number in range(first, min(len(lines), one.line + AROUND) + 1)
-    ]

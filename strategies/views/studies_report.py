@@ -15,6 +15,7 @@ from clusterx.templatetags.figures import MISSING
 from strategies import selectors
 from strategies.contract import Parameter
 from strategies.forms import PARAMETER_PREFIX
+from strategies.metrics.curve import below_peak
 from strategies.models import Study
 from strategies.views import studies_words as words
 from strategies.views.assumptions import costs_said
@@ -182,7 +183,7 @@ def _drift(known: Known, one: Mapping[str, Any], windows: int) -> dict[str, Any]
 
 def _data(study: Study, known: Known, report: Mapping[str, Any]) -> dict[str, Any]:
     curve, cash = selectors.study_curve(study, POINTS), float(study.conditions["cash"])
-    below = selectors.drawdown_of(np.asarray(curve["equity"]), cash).tolist()
+    below = below_peak(np.asarray(curve["equity"]), cash).tolist()
     best, plateau = (study.best or {}).get("values", {}), report.get("stability", {}).get("plateau", {})
     return {
         "points": {"time": curve["time"], "equity": curve["equity"], "drawdown": below, "benchmark": []},

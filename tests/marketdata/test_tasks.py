@@ -190,7 +190,7 @@ def test_a_slow_search_is_not_joined_by_the_next_and_lets_go_when_it_fails(monke
     monkeypatch.setattr(backfill, "find_gaps", lambda at: searches.append(at))
     monkeypatch.setattr(backfill, "fill_gaps", lambda at: 0)
     with psycopg.connect(**raw_parameters(), autocommit=True) as other:
-        other.execute("select pg_advisory_lock(%s)", [tasks.ONE_AT_A_TIME + 1])
+        other.execute("select pg_advisory_lock(%s, %s)", [tasks.LOCKS, 1])
         tasks.find_gaps()
         assert searches == []
     wait(lambda: (tasks.find_gaps(), searches)[1], "the lock to be free")
@@ -202,7 +202,7 @@ def test_a_slow_search_is_not_joined_by_the_next_and_lets_go_when_it_fails(monke
     with pytest.raises(ValueError, match="something else"):
         tasks.find_gaps()
     with psycopg.connect(**raw_parameters(), autocommit=True) as other:
-        assert other.execute("select pg_try_advisory_lock(%s)", [tasks.ONE_AT_A_TIME + 1]).fetchone() == (True,)
+        assert other.execute("select pg_try_advisory_lock(%s, %s)", [tasks.LOCKS, 1]).fetchone() == (True,)
 
 
 def test_longer_bars_are_rolled_up_for_connected_venues_alone() -> None:

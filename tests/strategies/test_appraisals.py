@@ -107,11 +107,6 @@ def test_what_a_test_cannot_be_made_of_is_said() -> None:
 # -- how they are stored ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
-
-
 @pytest.mark.django_db
 def test_a_run_is_appraised_once_after_it_is_done(person, django_capture_on_commit_callbacks, monkeypatch):
     queued: list[int] = []
@@ -197,7 +192,6 @@ def test_the_more_often_it_was_tried_the_less_the_evidence(person):
 @pytest.mark.django_db
 def test_the_report_waits_for_the_tests_and_shows_them(client, person, django_capture_on_commit_callbacks, monkeypatch):
     run = done(person, listed(walk(900)))
-    client.force_login(person)
     path = reverse("strategies:run_robustness", args=[run.public_id])
     assert path in client.get(reverse("strategies:run", args=[run.public_id])).content.decode()
     waiting = client.get(path).content.decode()
@@ -241,7 +235,6 @@ def test_only_the_owner_and_who_has_the_link_see_them(client, person):
 def test_a_failed_appraisal_can_be_tried_again_and_says_why(client, person):
     run = done(person, listed(walk(900)))
     Appraisal.objects.create(run=run, told=None, reason=appraisals.CHANGED, seconds=0.1, created_at=START)
-    client.force_login(person)
     shown = client.get(reverse("strategies:run_robustness", args=[run.public_id])).content.decode()
     assert "no longer comes out as it did" in shown
     assert "hx-post" in shown
@@ -250,7 +243,6 @@ def test_a_failed_appraisal_can_be_tried_again_and_says_why(client, person):
 @pytest.mark.django_db
 def test_programs_get_the_same(client, person):
     run = done(person, listed(walk(900)))
-    client.force_login(person)
     path = f"/api/v1/runs/{run.public_id}/robustness/"
     waiting = client.get(path).json()
     assert (waiting["status"], waiting["trials"], waiting["appraisal"]) == ("waiting", 1, None)

@@ -28,31 +28,12 @@ from strategies.services.strategies import create_strategy, save_version
 from strategies.views import metric_words
 from strategies.views.mine import changes
 from strategies.views.words import duration, metric_text, written
-from tests.factories import START, UserFactory
+from tests.factories import START
 from tests.strategies.market import asked_for, done, listed, walk
 
 pytestmark = pytest.mark.django_db
 
 SOURCE = "class A:\n    pass\n"
-
-
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
-
-
-@pytest.fixture
-def client(person: Any) -> Client:
-    signed_in = Client()
-    signed_in.force_login(person)
-    return signed_in
-
-
-@pytest.fixture
-def stranger() -> Client:
-    other = Client()
-    other.force_login(UserFactory())
-    return other
 
 
 def text(response: Any) -> str:

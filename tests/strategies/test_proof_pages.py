@@ -54,18 +54,6 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
-
-
-@pytest.fixture
-def client(person: Any) -> Client:
-    signed_in = Client()
-    signed_in.force_login(person)
-    return signed_in
-
-
 def version_of(person: Any, **found: Any) -> Version:
     made = create_strategy(owner=person, name="Mine", source=SOURCE, at=START)
     Inspection.objects.filter(version=made).update(**found)

@@ -17,7 +17,7 @@ from strategies.rules import EXAMPLES
 from strategies.sandbox.pool import Pool
 from strategies.services import inspections, proofs, subjects
 from strategies.services.strategies import create_strategy
-from tests.factories import START, UserFactory
+from tests.factories import START
 from tests.strategies.market import done, listed, walk
 from tests.strategies.test_api import Person
 
@@ -41,11 +41,6 @@ class Mine(Strategy):
 """
 HONEST = FILE.replace("MEAN", "close.rolling(20).mean()")
 CHEATER = FILE.replace("MEAN", "close.shift(-1)")
-
-
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
 
 
 def saved(person: Any, source: str = "", **more: Any) -> Version:

@@ -39,11 +39,6 @@ from tests.strategies.market import FIRST, HOUR, asked_for, done, listed, walk
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
-
-
 # -- a run that goes well ---------------------------------------------------------------------------------------------
 
 

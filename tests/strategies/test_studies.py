@@ -28,7 +28,7 @@ from strategies.services.inspections import inspect
 from strategies.services.strategies import create_strategy
 from strategies.services.studies import StudyRequest, cancel_study, pause_study, request_study, resume_study
 from strategies.services.trying import begin_study, do_chunk
-from tests.factories import START, UserFactory
+from tests.factories import START
 from tests.strategies.market import done, listed, walk
 from tests.strategies.test_api import Person
 from tests.strategies.test_versions import CODE
@@ -133,11 +133,6 @@ def test_searching_a_file_starts_no_servers():
 # -- studies ----------------------------------------------------------------------------------------------------------
 
 RANGES = {"fast": {"minimum": 3, "maximum": 9, "step": 3}, "slow": {"minimum": 6, "maximum": 18, "step": 6}}
-
-
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
 
 
 def study_of(person: Any, **more: Any) -> Study:

@@ -20,7 +20,7 @@ from strategies.services.studies import cancel_study, pause_study
 from strategies.services.trying import begin_study
 from strategies.views import studies_words as words
 from strategies.views.studies_ranges import LEVELS, levels, suggested
-from tests.factories import START, UserFactory
+from tests.factories import START
 from tests.strategies.market import done, listed, walk
 from tests.strategies.test_api import Person
 from tests.strategies.test_pages import text
@@ -46,25 +46,6 @@ class Placer(EventStrategy):
     def on_bar(self, ctx):
         return None
 """
-
-
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
-
-
-@pytest.fixture
-def client(person: Any) -> Client:
-    signed_in = Client()
-    signed_in.force_login(person)
-    return signed_in
-
-
-@pytest.fixture
-def stranger() -> Client:
-    other = Client()
-    other.force_login(UserFactory())
-    return other
 
 
 def form_of(ref: str, **more: Any) -> dict[str, Any]:

@@ -42,11 +42,6 @@ class Mine(Strategy):
 
 
 @pytest.fixture
-def person() -> Any:
-    return UserFactory()
-
-
-@pytest.fixture
 def version(person: Any) -> Version:
     return create_strategy(owner=person, name="Mine", source=CODE, at=START)
 

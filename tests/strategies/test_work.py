@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.urls import reverse
 from django.utils import timezone
 
 from clusterx.work import SHOWN_FOR, work_of
@@ -17,11 +17,6 @@ from tests.strategies.market import asked_for, listed
 from tests.strategies.test_studies import study_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def person() -> Any:
-    return UserFactory()
 
 
 def test_what_runs_is_found_by_its_owner_alone_in_two_queries(person, django_assert_num_queries):
@@ -56,16 +51,15 @@ def test_what_was_cancelled_is_not_waited_for(person):
 
 def test_the_tray_shows_what_runs_with_its_progress_and_is_kept_nowhere(client, person):
     run = request_run(owner=person, asked=asked_for(listed()), at=timezone.now())
-    client.force_login(person)
-    answer = client.get("/work/")
+    answer = client.get(reverse("work"))
     assert "no-store" in answer["Cache-Control"]
     text = answer.content.decode()
     assert f'data-key="run:{run.public_id}" data-state="running"' in text
     assert "<progress" in text
     cancel_run(run_id=run.pk, at=timezone.now())
-    assert client.get("/work/").content.decode().strip() == ""
+    assert client.get(reverse("work")).content.decode().strip() == ""
     client.force_login(UserFactory())
-    assert client.get("/work/").content.decode().strip() == ""
+    assert client.get(reverse("work")).content.decode().strip() == ""
     client.logout()
-    assert client.get("/work/").status_code == 302
+    assert client.get(reverse("work")).status_code == 302
     assert 'id="work"' not in client.get("/").content.decode()

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import time
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from clusterx.errors import DomainError
-from marketdata.timeframes import TIMEFRAMES
 from strategies import contract, library
 from strategies.backtest import Decide, library_decision
-from strategies.conditions import Conditions, read_costs, read_rules
 from strategies.errors import InvalidBars, Refused
-from strategies.management.commands.backtest import Given, from_database, from_files, moment, named, number, stamp
+from strategies.management.command_line import (
+    Given,
+    add_conditions,
+    add_json,
+    add_subject,
+    bars_in,
+    conditions_in,
+    named,
+    number,
+    refusals,
+    source_in,
+    stamp,
+    tell,
+)
 from strategies.robustness.search import Search, Stopping
 from strategies.robustness.space import Space, space_of
 from strategies.services import subjects
@@ -27,13 +35,7 @@ from strategies.services.tuning import OBJECTIVES, Ground, every, search_of, sea
 
 def add_common(parser: ArgumentParser) -> None:
     """What both searches take."""
-    parser.add_argument("strategy", nargs="?", default="", help=f"one of {', '.join(library.LIBRARY)}")
-    parser.add_argument("--code", type=Path, help="a file with a strategy of your own; it runs in the sandbox")
-    parser.add_argument("--instrument", action="append", default=[], help="as in binance:BTC-USDT")
-    parser.add_argument("--bars", action="append", default=[], type=Path, help="a CSV or Parquet file instead")
-    parser.add_argument("--timeframe", help=f"one of {', '.join(TIMEFRAMES)}; of a file it is found out")
-    parser.add_argument("--from", dest="start", type=moment, help="first bar, as in 2023-01-01 or 2023-01-01T12:00")
-    parser.add_argument("--to", dest="end", type=moment, help="before this bar")
+    add_subject(parser, list(library.LIBRARY))
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=RANGE", help="5:50:5, 5:50, a,b,c, or a single value to hold"
     )
@@ -43,13 +45,9 @@ def add_common(parser: ArgumentParser) -> None:
     parser.add_argument("--objective", choices=OBJECTIVES, default="sharpe")
     parser.add_argument("--patience", type=int, help="stop after so many trials without a better one")
     parser.add_argument("--tried", type=int, default=0, help="trials you made on this strategy before: they count as evidence")
-    parser.add_argument("--cash", type=float, default=10_000.0)
-    parser.add_argument("--fee", type=float, default=0.0, help="share of each fill's value: 0.001 is 0.1 %%")
-    parser.add_argument("--slippage", type=float, default=0.0, help="share of price that market orders lose")
-    parser.add_argument("--fill", choices=("next-open", "close"), default="next-open")
-    parser.add_argument("--leverage", type=float, default=1.0)
+    add_conditions(parser)
     parser.add_argument("--seed", type=int, default=1, help="of random and Bayesian search")
-    parser.add_argument("--json", metavar="OUT", help="write everything there; - for standard output")
+    add_json(parser)
 
 
 class Command(BaseCommand):
@@ -60,32 +58,12 @@ class Command(BaseCommand):
         add_common(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        told(self, options, optimised)
+        with refusals():
+            tell(self, options, *optimised(options))
 
 
-def told(command: BaseCommand, options: Mapping[str, Any], make: Any) -> None:
-    """Do it and say it, or why not."""
-    try:
-        answer = make(options)
-    except Refused as error:
-        line = f" (line {error.line})" if error.line else ""
-        raise CommandError(f"{error.reason}: {error.message}{line}") from None
-    except DomainError as error:
-        raise CommandError(f"{error.code}: {error.message}") from None
-    lines = answer.pop("summary")
-    if options["json"]:
-        text = json.dumps(answer, allow_nan=False)
-        if options["json"] == "-":
-            command.stdout.write(text)
-            return
-        try:
-            Path(options["json"]).write_text(text + "\n")
-        except OSError as error:
-            raise CommandError(f"{options['json']} cannot be written: {error.strerror}") from None
-    command.stdout.write("\n".join(lines))
-
-
-def optimised(options: Mapping[str, Any]) -> dict[str, Any]:
+def optimised(options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """All of it, and what a person reads."""
     given, ground, space = prepared(options)
     search = searched(options, space)
     began = time.perf_counter()
@@ -110,7 +88,7 @@ def optimised(options: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": round(seconds, 6),
     }
     held = around["stability"]["kept"]
-    answer["summary"] = [
+    lines = [
         f"{answer['strategy']} on {given.names[0]}: {len(search.trials):,} trials over {len(ground.bars):,} bars"
         f" in {seconds:.2f} s",
         "  best              " + values_in(best["values"]),
@@ -119,22 +97,15 @@ def optimised(options: Mapping[str, Any]) -> dict[str, Any]:
         "  neighbours keep   " + ("—" if held is None else f"{held:.0%} of its score"),
         *evidence_in(shows),
     ]
-    return answer
+    return answer, "\n".join(lines)
 
 
 def prepared(options: Mapping[str, Any]) -> tuple[Given, Ground, Space]:
     """Bars, what trials share, and what is searched."""
-    given = from_files(options) if options["bars"] else from_database(options)
+    given = bars_in(options)
     if len(given.bars) != 1:
         raise InvalidBars(f"a search needs one instrument, was given {len(given.bars)}", field="instrument")
-    conditions = Conditions(
-        cash=options["cash"],
-        costs=read_costs({"fee": options["fee"], "slippage": options["slippage"]}),
-        rules=read_rules({"fill": options["fill"], "leverage": options["leverage"]}),
-        markets=given.markets,
-        benchmark="none",
-        calendar=given.calendar,  # type: ignore[arg-type]
-    )
+    conditions = conditions_in(options, given, benchmark="none")
     declared, source = subject_in(options)
     space = space_of(declared, ranges_in(options["param"]), options["where"])
 
@@ -149,16 +120,11 @@ def prepared(options: Mapping[str, Any]) -> tuple[Given, Ground, Space]:
 
 def subject_in(options: Mapping[str, Any]) -> tuple[contract.Declared, str | None]:
     """What is declared, and the source where it is a user's. Raises InvalidSpace unless it can be searched."""
-    if options["code"] is None:
+    source = source_in(options)
+    if source is None:
         strategy = named(options["strategy"])
         searchable(strategy)
         return strategy, None
-    if options["strategy"]:
-        raise CommandError("name a strategy or a file with one, not both")
-    try:
-        source = options["code"].read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{options['code']} cannot be read: {error}") from None
     declaration = declared_in(source)
     declared = subjects.FromDeclaration(declaration)
     searchable(declared, declaration["style"])

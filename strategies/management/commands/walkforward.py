@@ -10,14 +10,13 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from strategies.errors import Refused
-from strategies.management.commands.backtest import stamp
+from strategies.management.command_line import refusals, stamp, tell
 from strategies.management.commands.optimise import (
     about,
     add_common,
     evidence_in,
     prepared,
     searched,
-    told,
     values_in,
 )
 from strategies.services.tuning import every, shown
@@ -36,10 +35,12 @@ class Command(BaseCommand):
         parser.add_argument("--embargo", type=int, default=0, help="bars before each test that nobody uses")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        told(self, options, walked_forward)
+        with refusals():
+            tell(self, options, *walked_forward(options))
 
 
-def walked_forward(options: Mapping[str, Any]) -> dict[str, Any]:
+def walked_forward(options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """All of it, and what a person reads."""
     given, ground, space = prepared(options)
     plan = Plan(options["mode"], options["windows"], options["test_share"], options["embargo"])
     windows = plan.over(len(ground.bars))
@@ -75,7 +76,7 @@ def walked_forward(options: Mapping[str, Any]) -> dict[str, Any]:
         },
         "seconds": round(seconds, 6),
     }
-    answer["summary"] = [
+    lines = [
         f"{answer['strategy']} on {given.names[0]}: {len(windows)} {plan.mode} windows, {made:,} trials in {seconds:.2f} s",
         *(
             f"  {stamp(line['test_from'])[:10]} – {stamp(line['test_to'])[:10]}  in {line['train_return']:+.2%}"
@@ -86,4 +87,4 @@ def walked_forward(options: Mapping[str, Any]) -> dict[str, Any]:
         "  efficiency        " + ("— (no profit in training)" if walk.efficiency is None else f"{walk.efficiency:.2f}"),
         *evidence_in(shows),
     ]
-    return answer
+    return answer, "\n".join(lines)
