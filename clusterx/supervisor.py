@@ -32,6 +32,7 @@ from clusterx.embedded.session import EmbeddedSession
 from clusterx.processes import Process
 
 COLOURS = {"web": 36, "stream": 32, "worker": 35, "beat": 33, "venue": 34, "servers": 90, "set-up": 90}
+FEEDS = ("auto", "recorded", "simulated", "binance", "off")
 LONGEST_PAUSE = 15.0
 PATIENCE = 12.0
 LEFT_OVER_PATIENCE = 6.0
@@ -51,12 +52,20 @@ def say(name: str, line: str) -> None:
 
 
 def feed_in_use() -> str:
-    """FEED, with ``auto`` resolved: recordings where they are, else the simulation."""
-    feed = os.environ.get("FEED", "auto")
+    """FEED, with ``auto`` resolved: recordings where they are, else the simulation.
+
+    Raises CannotStart for a feed that does not exist, and for recordings that are not there.
+    """
+    feed = os.environ.get("FEED") or "auto"
+    if feed not in FEEDS:
+        raise CannotStart(f"FEED must be one of {', '.join(FEEDS)}, was {feed!r}")
+    recordings = Path(os.environ.get("RECORDED_DATA") or PROJECT.parent / "shared" / "data")
+    recorded = (recordings / "MANIFEST.tsv").exists()
+    if feed == "recorded" and not recorded:
+        raise CannotStart(f"There are no recordings in {recordings}. Set RECORDED_DATA, or choose: make run FEED=simulated")
     if feed != "auto":
         return feed
-    recordings = Path(os.environ.get("RECORDED_DATA") or PROJECT.parent / "shared" / "data")
-    return "recorded" if (recordings / "MANIFEST.tsv").exists() else "simulated"
+    return "recorded" if recorded else "simulated"
 
 
 def port_in_use() -> int:
@@ -164,9 +173,9 @@ class Supervisor:
         return os.environ | fixed | extra
 
     async def prepare(self) -> None:
+        """Migrate and fill the database, unless we are told to stop meanwhile."""
         shutil.rmtree(self.layout.metrics, ignore_errors=True)  # counts begin anew, as after any restart
         self.layout.metrics.mkdir()
-        """Migrate and fill the database, unless we are told to stop meanwhile."""
         if self.stopping.is_set():
             return
         child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))

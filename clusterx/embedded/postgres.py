@@ -64,7 +64,12 @@ class Postgres:
         return process(pid, name="postgres")
 
     def accepting(self) -> bool:
-        return self._binary("pg_isready", "-q", "-h", str(self.layout.postgres_sockets), check=False).returncode == 0
+        return (
+            self._binary(
+                "pg_isready", "-q", "-h", str(self.layout.postgres_sockets), "-U", "postgres", "-d", "postgres", check=False
+            ).returncode
+            == 0
+        )
 
     def start(self) -> None:
         """Bring the server up and make sure that the database exists. A second call changes nothing."""

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from clusterx.api.fields import ChoiceField
+from clusterx.api.inputs import Input
 from marketdata.models import Instrument
 from marketdata.services.watchlists import MOST_INSTRUMENTS
 from marketdata.timeframes import TIMEFRAMES
@@ -15,7 +16,7 @@ from marketdata.timeframes import TIMEFRAMES
 MOST_BARS = 5000
 
 
-class SpanInput(serializers.Serializer[Any]):
+class SpanInput(Input):
     """A timeframe and a span: the newest ``limit`` bars before ``before`` or ``end``, or the first ``limit`` from ``start``."""
 
     timeframe = ChoiceField(choices=list(TIMEFRAMES), default="1h")
@@ -36,7 +37,7 @@ class IndicatorsInput(SpanInput):
     spec = serializers.ListField(child=serializers.CharField(max_length=120), min_length=1, max_length=12)
 
 
-class ListInput(serializers.Serializer[Any]):
+class ListInput(Input):
     q = serializers.CharField(max_length=60, required=False, default="", allow_blank=True)
     venue = serializers.CharField(max_length=24, required=False, default="", allow_blank=True)
     kind = ChoiceField(choices=Instrument.Kind.values, required=False, default="", allow_blank=True)
@@ -44,7 +45,7 @@ class ListInput(serializers.Serializer[Any]):
     page_size = serializers.IntegerField(min_value=1, max_value=200, default=100)
 
 
-class TradesInput(serializers.Serializer[Any]):
+class TradesInput(Input):
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
 
@@ -96,7 +97,7 @@ class CandlesOutput(serializers.Serializer[Any]):
     after = serializers.IntegerField(allow_null=True)
 
 
-class WatchlistInput(serializers.Serializer[Any]):
+class WatchlistInput(Input):
     name = serializers.CharField(max_length=60)
     instruments = serializers.ListField(child=serializers.CharField(max_length=57), max_length=MOST_INSTRUMENTS, required=False)
 

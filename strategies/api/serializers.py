@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clusterx.api.fields import ChoiceField
+from clusterx.api.inputs import PAGING, ByReference, Input
 from marketdata.timeframes import TIMEFRAMES
 from strategies.contract import Declared, EventStrategy, PortfolioStrategy
 from strategies.models import Inspection, Run, UserStrategy, Version
@@ -71,7 +72,7 @@ class StrategyOutput(serializers.Serializer[Any]):
         return strategy.name in LIBRARY
 
 
-class ContentInput(serializers.Serializer[Any]):
+class ContentInput(Input):
     """A version: ``source`` of a strategy in Python, or ``rules`` of one made of rules."""
 
     source = serializers.CharField(  # type: ignore[assignment]
@@ -86,13 +87,13 @@ class OwnStrategyInput(ContentInput):
     kind = ChoiceField(choices=UserStrategy.Kind.values, default="code")
 
 
-class RenameInput(serializers.Serializer[Any]):
+class RenameInput(Input):
     name = serializers.CharField(max_length=80)
 
 
-class ForkInput(serializers.Serializer[Any]):
+class ForkInput(Input):
     name = serializers.CharField(max_length=80)
-    version = serializers.SlugRelatedField(
+    version = ByReference(
         slug_field="public_id", queryset=Version.objects.none(), required=False, allow_null=True, default=None
     )
 
@@ -162,11 +163,11 @@ class WholeVersionOutput(VersionOutput):
 # -- runs ------------------------------------------------------------------------------------------------------------
 
 
-class SubjectInput(serializers.Serializer[Any]):
+class SubjectInput(Input):
     """What is run or searched, when, and under which conditions. A strategy of the library or a version of one's own."""
 
     strategy = serializers.CharField(max_length=60, required=False, default="", allow_blank=True, help_text="A library name.")
-    version = serializers.SlugRelatedField(
+    version = ByReference(
         slug_field="public_id", queryset=Version.objects.none(), required=False, allow_null=True, default=None
     )
     timeframe = ChoiceField(choices=list(TIMEFRAMES))
@@ -197,8 +198,10 @@ class RunInput(SubjectInput):
     )
 
 
-class RunFilter(serializers.Serializer[Any]):
+class RunFilter(Input):
     """How the list of runs is narrowed."""
+
+    beside = PAGING
 
     strategy = serializers.CharField(required=False, max_length=60, help_text="A library name.")
     own_strategy = serializers.UUIDField(required=False)
@@ -311,7 +314,7 @@ class ShareOutput(serializers.Serializer[Any]):
     shared_at = serializers.DateTimeField()
 
 
-class PointsInput(serializers.Serializer[Any]):
+class PointsInput(Input):
     points = serializers.IntegerField(min_value=10, max_value=10_000, default=2_000)
 
 
@@ -334,7 +337,7 @@ class RobustnessOutput(serializers.Serializer[Any]):
     appraisal = Plain(help_text="The tests, and why others were not made; null until they are done.")
 
 
-class TradesInput(serializers.Serializer[Any]):
+class TradesInput(Input):
     page = serializers.IntegerField(min_value=1, max_value=100_000, default=1)
     page_size = serializers.IntegerField(min_value=1, max_value=1_000, default=100)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -18,10 +18,15 @@ from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.timeframes import TIMEFRAMES, Timeframe
 from strategies import contract, library
+from strategies.arrays import bars_hash
 from strategies.conditions import Conditions, read_costs, read_rules
 from strategies.engine.model import Market
 from strategies.errors import NoBars, Refused
 from strategies.files import bars_from, calendar_of, length_of
+from strategies.quality import facts
+
+MOST_SEED: Final = 2**31
+SHORT: Final = {"smc": "smart-money", "sma": "sma-cross", "zscore": "zscore-reversion", "bollinger": "bollinger-reversion"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,24 @@ class Given:
     markets: tuple[Market, ...]
     seconds: int
     calendar: str
+    calendars: tuple[str, ...]  # of each: an exchange's, as quality.holes takes them
+    adjusted: str
+
+    @property
+    def data(self) -> list[dict[str, Any]]:
+        """The lines of the assumption sheet on the bars."""
+        return [
+            {
+                "instrument": name,
+                "first": stamp(int(bars.time[0])),
+                "last": stamp(int(bars.time[-1])),
+                "time_zone": "UTC",
+                "adjusted": self.adjusted,
+                **facts(bars, self.seconds, calendar),
+                "sha256": bars_hash(bars),
+            }
+            for name, bars, calendar in zip(self.names, self.bars, self.calendars, strict=True)
+        ]
 
 
 # -- what is asked ----------------------------------------------------------------------------------------------------
@@ -61,6 +84,18 @@ def add_conditions(parser: ArgumentParser) -> None:
     parser.add_argument("--slippage", type=float, default=0.0, help="share of price that market orders lose")
     parser.add_argument("--fill", choices=("next-open", "close"), default="next-open")
     parser.add_argument("--leverage", type=float, default=1.0)
+
+
+def add_seed(parser: ArgumentParser, of: str) -> None:
+    parser.add_argument("--seed", type=seed, default=1, help=of)
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 on, as the generators take them."""
+    number = int(text)
+    if not 0 <= number < MOST_SEED:
+        raise ArgumentTypeError(f"must be a whole number from 0 to {MOST_SEED - 1}, was {text}")
+    return number
 
 
 def add_json(parser: ArgumentParser) -> None:
@@ -99,7 +134,8 @@ def from_files(options: Mapping[str, Any]) -> Given:
         last = int(options["end"].timestamp()) if options["end"] else sys.maxsize
         series.append(between(bars, first, last))
     seconds = Timeframe.of(timeframe_in(options)).seconds if options["timeframe"] else length_of(series[0])
-    return Given([path.name for path in options["bars"]], series, (Market(),) * len(series), seconds, calendar_of(series[0]))
+    names, calendars = [path.name for path in options["bars"]], tuple(calendar_of(bars) for bars in series)
+    return Given(names, series, (Market(),) * len(series), seconds, calendars[0], calendars, "unknown")
 
 
 def between(bars: Bars, first: int, last: int) -> Bars:
@@ -117,7 +153,7 @@ def from_database(options: Mapping[str, Any]) -> Given:
     if not options["instrument"]:
         raise CommandError("name an instrument (--instrument binance:BTC-USDT) or a file (--bars FILE)")
     timeframe = Timeframe.of(timeframe_in(options))
-    series, markets, calendars = [], [], set()
+    series, markets, calendars, kinds = [], [], [], set()
     for ref in options["instrument"]:
         found = Instrument.objects.filter(ref=ref).first()
         if found is None:
@@ -131,9 +167,11 @@ def from_database(options: Mapping[str, Any]) -> Given:
         markets.append(
             Market(tick=float(found.tick_size), lot=float(found.lot_size), minimum_notional=float(found.min_notional))
         )
-        calendars.add("crypto" if found.calendar == "24/7" else "exchange")
-    calendar = "crypto" if "crypto" in calendars else "exchange"
-    return Given(list(options["instrument"]), series, tuple(markets), timeframe.seconds, calendar)
+        calendars.append(found.calendar)
+        kinds.add(found.kind)
+    calendar = "crypto" if "24/7" in calendars else "exchange"
+    adjusted = "splits" if Instrument.Kind.STOCK in kinds else "none"
+    return Given(list(options["instrument"]), series, tuple(markets), timeframe.seconds, calendar, tuple(calendars), adjusted)
 
 
 def timeframe_in(options: Mapping[str, Any]) -> str:
@@ -143,13 +181,13 @@ def timeframe_in(options: Mapping[str, Any]) -> str:
 
 
 def named(name: str) -> contract.Declared:
-    """``sma-cross``, also as ``SmaCross`` and ``sma_cross``."""
+    """``sma-cross``, also as ``SmaCross``, ``sma_cross`` and as it is called in short."""
 
     def plain(text: str) -> str:
         return text.lower().replace("-", "").replace("_", "").replace(" ", "")
 
     for strategy in library.CATALOGUE.values():
-        if plain(name) in {plain(strategy.name), plain(type(strategy).__name__)}:
+        if plain(SHORT.get(plain(name), name)) in {plain(strategy.name), plain(type(strategy).__name__)}:
             return strategy
     return library.find(name)
 
@@ -160,6 +198,8 @@ def parameters_in(texts: Sequence[str]) -> dict[str, int | float | str]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise CommandError(f"--param must be NAME=VALUE, was {text!r}")
+        if name.strip() in values:
+            raise CommandError(f"--param {name.strip()} is given twice")
         values[name.strip()] = number(value.strip())
     return values
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import UTC, datetime
 from typing import Final
 
-import numpy as np
 from django.utils.translation import gettext as _
 
 from marketdata.bars import Bars
@@ -16,12 +14,11 @@ from marketdata.timeframes import TIMEFRAMES, Timeframe
 from strategies.arrays import bars_hash, pack_bars, unpack_bars
 from strategies.errors import NoBars
 from strategies.models import Snapshot
+from strategies.quality import facts
 
 MOST_BARS: Final = 1_000_000
 MOST_FINER: Final = 300_000
 MOSTLY: Final = 0.9  # of the span: where a finer bar is missing, the whole bar decides as it would without
-DAY: Final = 86_400
-ALWAYS: Final = "24/7"
 
 
 def take_snapshot(
@@ -62,10 +59,7 @@ def _kept(instrument: Instrument, timeframe: str, bars: Bars, at: datetime) -> S
         defaults={
             "first_time": datetime.fromtimestamp(int(bars.time[0]), UTC),
             "last_time": datetime.fromtimestamp(int(bars.time[-1]), UTC),
-            "bars": len(bars),
-            "holes": holes(bars, Timeframe.of(timeframe).seconds, instrument.calendar),
-            "frozen": frozen(bars),
-            "silent": int((bars.volume == 0).sum()),
+            **facts(bars, Timeframe.of(timeframe).seconds, instrument.calendar),
             "payload": pack_bars(bars),
             "created_at": at,
         },
@@ -76,7 +70,13 @@ def _kept(instrument: Instrument, timeframe: str, bars: Bars, at: datetime) -> S
 def take_finer(
     *, instrument: Instrument, timeframe: str, start: datetime, end: datetime, at: datetime
 ) -> tuple[Snapshot, Bars] | None:
-    """The finest stored bars below ``timeframe`` that cover most of the span, kept as they are now; None if there are none."""
+    """The bars of ``finer_bars``, kept as they are now; None if there are none."""
+    found = finer_bars(instrument=instrument, timeframe=timeframe, start=start, end=end)
+    return (_kept(instrument, *found, at), found[1]) if found is not None else None
+
+
+def finer_bars(*, instrument: Instrument, timeframe: str, start: datetime, end: datetime) -> tuple[str, Bars] | None:
+    """The finest stored bars below ``timeframe`` that cover most of the span, with their timeframe; None if there are none."""
     whole, store = Timeframe.of(timeframe).seconds, BarStore()
     first, last = int(start.timestamp()), int(end.timestamp())
     coarse = len(store.read(instrument.pk, timeframe, start=first, end=last, limit=MOST_FINER))
@@ -86,7 +86,7 @@ def take_finer(
             continue
         bars = store.read(instrument.pk, finer.name, start=first, end=last, limit=MOST_FINER)
         if len(bars) >= max(2, wanted * MOSTLY):
-            return _kept(instrument, finer.name, bars, at), bars
+            return finer.name, bars
     return None
 
 
@@ -99,33 +99,3 @@ def bars_of(snapshot: Snapshot) -> Bars:
     if bars_hash(bars) != snapshot.sha256:
         raise ValueError(f"snapshot {snapshot.public_id} does not hold the bars of its hash")
     return bars
-
-
-def holes(bars: Bars, seconds: int, calendar: str) -> int:
-    """How many bars between the first and the last are missing.
-
-    A venue that closes misses days by its calendar, and bars only between two of the same day.
-    """
-    steps = np.diff(bars.time) // seconds - 1
-    if calendar == ALWAYS:
-        return int(steps.sum())
-    if seconds < DAY:
-        same_day = np.diff(bars.time // DAY) == 0
-        return int(steps[same_day].sum())
-    import exchange_calendars
-
-    days = (bars.time // DAY).astype("datetime64[D]")
-    try:
-        with warnings.catch_warnings():  # of pandas, at how the library uses it
-            warnings.simplefilter("ignore")
-            venue = exchange_calendars.get_calendar(calendar, start=str(days[0]), end=str(days[-1] + 1))
-            expected = venue.sessions_in_range(str(days[0]), str(days[-1])).to_numpy().astype("datetime64[D]")
-    except (exchange_calendars.errors.CalendarError, ValueError):  # a span that the calendar does not know
-        return 0
-    return int(np.setdiff1d(expected, days).size)
-
-
-def frozen(bars: Bars) -> int:
-    """Bars in which nothing moved and nothing was traded: a feed that stood still, or a market that did."""
-    still = (bars.high == bars.low) & (bars.open == bars.close) & (bars.volume == 0)
-    return int((still[1:] & (bars.close[1:] == bars.close[:-1])).sum())

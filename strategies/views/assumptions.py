@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from marketdata.models import Instrument
 from strategies.engine.model import Costs, Rules
 from strategies.models import Run
 from strategies.views.words import WARNINGS, bars_text, moment_of, share_text, written
@@ -69,6 +70,8 @@ def _data(run: Run) -> Any:
                 "%(count)s bars are frozen: no volume, and four prices that repeat the close before.",
                 kept.frozen,
             ) % {"count": written(kept.frozen, 0)}
+        if leg.instrument.kind == Instrument.Kind.STOCK:
+            yield _("Prices are adjusted for splits; dividends are left in them.")
         if leg.finer is not None:
             yield _("What came first within a bar was decided by bars of %(timeframe)s, which are kept too.") % {
                 "timeframe": leg.finer.timeframe

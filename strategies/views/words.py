@@ -64,6 +64,8 @@ WARNINGS: Final = {
     "no-trades": _("It never traded. There is nothing to judge."),
     "few-trades": _("Fewer than 30 closed trades: chance alone can make numbers like these."),
     "rejected-orders": _("Some orders were refused; the assumption sheet says why."),
+    "missing-bars": _("Bars are missing within the span; nothing was filled there. The assumption sheet says how many."),
+    "frozen-bars": _("Some bars are frozen: no volume, and a price that does not move. A feed may have stood still."),
     "volume-unknown": _("These bars have no volume, so no order was ever too large for the market."),
     "silent-bars": _("Nothing was traded in some bars; orders waited for the next one that was."),
 }
@@ -138,6 +140,12 @@ def reason_text(code: int) -> str:
 def day_of(seconds: float) -> str:
     """A date in UTC, as bars are dated."""
     return str(date_format(datetime.fromtimestamp(seconds, UTC), "DATE_FORMAT", use_l10n=True))
+
+
+def span_text(first: float, last: float) -> str:
+    """From one date to another in UTC, the year once where it is the same: "20 Sep – 21 Nov 2024"."""
+    start, end = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
+    return f"{date_format(start, 'j M' if start.year == end.year else 'j M Y')} – {date_format(end, 'j M Y')}"
 
 
 def moment_of(seconds: float, *, daily: bool = False) -> str:

@@ -110,6 +110,8 @@ def test_stored_candles_are_traded_by_the_instruments_own_rules():
     [
         (("no-such",), "strategy must be one of"),
         (("sma-cross", "--param", "quick=3"), "no parameter 'quick'"),
+        (("sma-cross", "--param", "fast=5", "--param", "fast=6"), "fast is given twice"),
+        (("sma-cross", "--seed", "-1"), "must be a whole number from 0"),
         (("sma-cross", "--param", "fast"), "must be NAME=VALUE"),
         (("sma-cross", "--param", "fast=999"), "fast must be 2..200, was 999"),
         (("sma-cross", "--fee", "-1"), "maker must be"),
@@ -153,6 +155,16 @@ def test_a_file_without_volumes_trades_and_newest_first_is_turned_round(file: Pa
     assert got["orders_hash"] == answer("sma-cross", "--bars", file, *PARAMETERS)["orders_hash"]
     assert "volume-unknown" in got["assumptions"]["warnings"]
     assert np.isfinite(got["final_equity"])
+
+
+def test_bars_that_are_not_there_are_counted_and_said(file: Path):
+    table = pd.read_csv(file)
+    table.drop(index=range(50, 60)).to_csv(file, index=False)
+    got = answer("sma", "--bars", file, *PARAMETERS)
+    data = got["assumptions"]["data"][0]
+    assert (data["holes"], data["time_zone"], data["adjusted"]) == (10, "UTC", "unknown")
+    assert "missing-bars" in got["assumptions"]["warnings"]
+    assert "10 missing" in run("sma", "--bars", file, *PARAMETERS)
 
 
 def test_a_backtest_on_a_file_starts_no_database():

@@ -25,12 +25,13 @@ from strategies.errors import RunNotDone, TooMany
 from strategies.library import find
 from strategies.metrics.result import Metrics
 from strategies.models import Run, Snapshot
+from strategies.quality import frozen, holes
 from strategies.selectors import count_trials
 from strategies.services import execution
 from strategies.services.appraisals import appraise_run
 from strategies.services.execution import execute_run
 from strategies.services.runs import cancel_run, request_run, rerun, share_run, unshare_run
-from strategies.services.snapshots import bars_of, frozen, holes
+from strategies.services.snapshots import bars_of
 from strategies.services.subjects import Subject
 from strategies.services.trials import record_trials
 from tests.factories import START, UserFactory
@@ -402,6 +403,8 @@ def test_holes_and_silent_and_frozen_bars_are_counted_and_said(person):
     run = done(person, listed(Bars(*(column[keep] for column in bars.columns))))
     data = run.assumptions["data"][0]
     assert (run.status, data["holes"], data["frozen"], data["silent"]) == ("done", 10, 5, 5)
+    assert (data["time_zone"], data["adjusted"]) == ("UTC", "none")
+    assert {"missing-bars", "frozen-bars"} <= set(run.assumptions["warnings"])
     assert "silent-bars" in run.assumptions["warnings"]
 
 
@@ -478,6 +481,9 @@ def test_a_venue_that_closes_has_no_holes_at_night_and_on_holidays():
     daily = Bars(time, ones, ones, ones, ones, ones)
     assert holes(daily, 86_400, "XNYS") == 1  # the 17th; the 15th was Martin Luther King day
     assert holes(daily, 86_400, "24/7") == 6
+    assert holes(daily, 86_400, "exchange") == 0  # of a file: whose holidays they are is not known
+    gone = Bars(*(np.delete(column, slice(2, 7)) for column in daily.columns))  # the 4th to the 10th
+    assert holes(gone, 86_400, "exchange") == 5
     hours = np.array([FIRST, FIRST + HOUR, FIRST + 3 * HOUR, FIRST + 26 * HOUR], dtype=np.int64)
     ones = np.ones(4)
     assert holes(Bars(hours, ones, ones, ones, ones, ones), HOUR, "XNYS") == 1

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from clusterx.api.fields import ChoiceField
+from clusterx.api.inputs import ByReference, Input
 from marketdata.models import Instrument
 from trading import events
 from trading.models import Account, Deployment, Evaluation
@@ -31,7 +32,7 @@ class Exact(serializers.Field[Any, Any, Any, Any]):
 # -- accounts --------------------------------------------------------------------------------------------------
 
 
-class AccountInput(serializers.Serializer[Any]):
+class AccountInput(Input):
     name = serializers.CharField(max_length=60)
     starting_balance = serializers.DecimalField(max_digits=12, decimal_places=2)
     currency = ChoiceField(choices=CURRENCIES, default="USDT")
@@ -99,19 +100,10 @@ class ActivityOutput(serializers.Serializer[Any]):
     instrument = serializers.CharField(allow_null=True)
 
 
-class ByReference(serializers.SlugRelatedField[Any]):
-    """A row by its reference; text that no column can hold is the reference of none."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if "\0" in str(data):
-            self.fail("does_not_exist", slug_name=self.slug_field, value=str(data).replace("\0", "\\0")[:80])
-        return super().to_internal_value(data)
-
-
 # -- deployments ------------------------------------------------------------------------------------------------
 
 
-class DeploymentInput(serializers.Serializer[Any]):
+class DeploymentInput(Input):
     account = ByReference(slug_field="public_id", queryset=Account.objects.none())
     strategy = serializers.CharField(max_length=60)
     parameters = serializers.DictField(required=False, default=dict)
@@ -133,7 +125,7 @@ class DeploymentInput(serializers.Serializer[Any]):
         return given
 
 
-class StopInput(serializers.Serializer[Any]):
+class StopInput(Input):
     close_position = serializers.BooleanField(default=False)
 
 

@@ -6,9 +6,10 @@ from rest_framework import serializers
 
 from clusterx.accounts.models import ApiToken
 from clusterx.api.fields import ChoiceField
+from clusterx.api.inputs import Input
 
 
-class TokenInput(serializers.Serializer[ApiToken]):
+class TokenInput(Input):
     name = serializers.CharField(max_length=60)
     scope = ChoiceField(choices=ApiToken.Scope.values, default=ApiToken.Scope.READ)
     days = serializers.IntegerField(min_value=1, max_value=3650, required=False, allow_null=True, default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand
 
@@ -16,6 +16,7 @@ from strategies.management.command_line import (
     Given,
     add_conditions,
     add_json,
+    add_seed,
     add_subject,
     add_values,
     bars_in,
@@ -27,9 +28,12 @@ from strategies.management.command_line import (
     stamp,
     tell,
 )
+from strategies.quality import sheet
 from strategies.services import subjects
 from strategies.services.inspections import declared_in
 from strategies.trade_list import rows
+
+FLAWS: Final = {"holes": "missing", "frozen": "frozen", "silent": "without volume"}
 
 
 class Command(BaseCommand):
@@ -40,7 +44,7 @@ class Command(BaseCommand):
         add_subject(parser, list(library.CATALOGUE))
         add_values(parser)
         add_conditions(parser)
-        parser.add_argument("--seed", type=int, default=1, help="of the confidence intervals")
+        add_seed(parser, "of the confidence intervals")
         parser.add_argument("--robustness", action="store_true", help="ask whether it is luck: other trades, markets, noise")
         add_json(parser)
 
@@ -96,7 +100,7 @@ def described(outcome: Outcome, label: str, values: Mapping[str, Any], given: Gi
         "sampling": metrics["sampling"],
         "trades": trades,
         "orders_hash": result.orders_hash,
-        "assumptions": outcome.assumptions | {"seed": metrics["sampling"]["seed"]},
+        "assumptions": sheet(outcome.assumptions, given.data) | {"seed": metrics["sampling"]["seed"]},
         "sensitivity": [{"name": one.name, **one.numbers} for one in outcome.sensitivity],
         "printed": outcome.printed,
         "timings": outcome.timings,
@@ -160,6 +164,10 @@ def summary(outcome: Outcome, label: str, values: Mapping[str, Any], given: Give
     for variant in outcome.sensitivity[1:]:
         equity, back = variant.numbers["final_equity"], variant.numbers["total_return"]
         lines.append(f"  {variant.name:<17} {equity:,.2f} ({back:.2%})")
+    for one in given.data:
+        flaws = [f"{one[name]:,} {word}" for name, word in FLAWS.items() if one[name]]
+        if flaws:
+            lines.append(f"  bars              {', '.join(flaws)} ({one['instrument']})")
     if outcome.warnings:
         lines.append(f"  note              {', '.join(outcome.warnings)}")
     lines.append(f"  orders            {result.orders_hash}")

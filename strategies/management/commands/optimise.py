@@ -16,6 +16,7 @@ from strategies.management.command_line import (
     Given,
     add_conditions,
     add_json,
+    add_seed,
     add_subject,
     bars_in,
     conditions_in,
@@ -46,7 +47,7 @@ def add_common(parser: ArgumentParser) -> None:
     parser.add_argument("--patience", type=int, help="stop after so many trials without a better one")
     parser.add_argument("--tried", type=int, default=0, help="trials you made on this strategy before: they count as evidence")
     add_conditions(parser)
-    parser.add_argument("--seed", type=int, default=1, help="of random and Bayesian search")
+    add_seed(parser, "of random and Bayesian search")
     add_json(parser)
 
 
@@ -149,6 +150,8 @@ def ranges_in(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         bounds = [number(one.strip()) for one in value.split(":")]
         if not equals or not name or not value or len(bounds) > 3:
             raise CommandError(f"--param must be NAME=FROM:TO:STEP, NAME=A,B or NAME=VALUE, was {text!r}")
+        if name.strip() in ranges:
+            raise CommandError(f"--param {name.strip()} is given twice")
         if len(bounds) > 1:
             if any(isinstance(one, str) for one in bounds):
                 raise CommandError(f"--param {name} must range over numbers, was {value!r}")

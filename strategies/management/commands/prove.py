@@ -18,6 +18,7 @@ from strategies.errors import InvalidBars
 from strategies.management.command_line import (
     Given,
     add_json,
+    add_seed,
     add_subject,
     add_values,
     bars_in,
@@ -43,7 +44,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_subject(parser, list(library.CATALOGUE))
         add_values(parser)
-        parser.add_argument("--seed", type=int, default=1, help="of the questions, and of the bars where none are named")
+        add_seed(parser, "of the questions, and of the bars where none are named")
         add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
