@@ -22,6 +22,7 @@ from strategies.sandbox.image import Image, image
 from strategies.sandbox.launch import Launcher, chosen
 from strategies.sandbox.limits import Limits, NoBoundary, Reason
 from strategies.sandbox.live import OrderSession, Refused, Session
+from strategies.sandbox.printed import one_line
 from strategies.sandbox.runs import Child, Ended
 from strategies.sandbox.tasks import LARGEST_ROW, Account, Given, Task, Values, answered, begin, continued, failed, measured
 from strategies.sandbox.zygotes import Zygote
@@ -78,6 +79,11 @@ class Pool:
         thread = threading.Thread(target=warm, name="sandbox-warm", daemon=True)
         thread.start()
         return thread
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether a run begins at once, and does not wait for the image and the first zygote."""
+        return bool(self._zygotes)
 
     def close(self) -> None:
         """End every zygote, and with them every run and session."""
@@ -167,7 +173,7 @@ class Pool:
         try:
             zygote = self._take()
         except NoBoundary as error:
-            raise Refused(Reason.BOUNDARY, str(error)) from None
+            raise Refused(Reason.BOUNDARY, one_line(str(error))) from None
         try:
             with ExitStack() as until_started:
                 child = begin(zygote, task, limits)
@@ -187,6 +193,8 @@ class Pool:
                 with self._child(task, limits or self.limits) as child:
                     answer = answered(child, task.kind, task.length, task.legs)
             except (Ended, NoBoundary) as error:
+                if isinstance(error, NoBoundary):
+                    logger.warning("nothing is run: %s", error)  # with the paths that the author is not told
                 answer = failed(error)
             ended.append(answer)
         return ended[-1]

@@ -17,6 +17,7 @@ from strategies.sandbox.answers import Answer, Unfit, check_exposures, check_fai
 from strategies.sandbox.counters import RUNS, SECONDS
 from strategies.sandbox.inside import wire
 from strategies.sandbox.limits import Limits, NoBoundary, Reason
+from strategies.sandbox.printed import one_line
 from strategies.sandbox.runs import Child, Ended
 from strategies.sandbox.sealed import SealedBars, sealed
 from strategies.sandbox.zygotes import Zygote
@@ -135,7 +136,8 @@ def answered(child: Child, kind: str, length: int, legs: int = 0) -> Answer:
 def failed(error: Ended | Unfit | NoBoundary) -> Answer:
     if isinstance(error, Ended):
         return Answer(reason=error.reason, message=error.message, line=error.line)
-    return Answer(reason=Reason.INVALID_RESULT if isinstance(error, Unfit) else Reason.BOUNDARY, message=str(error))
+    # What this host lacks is said with its paths, which are for its keeper.
+    return Answer(reason=Reason.INVALID_RESULT if isinstance(error, Unfit) else Reason.BOUNDARY, message=one_line(str(error)))
 
 
 @contextmanager
