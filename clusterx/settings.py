@@ -351,6 +351,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "libraries"]
 USE_TZ = True
+FORMAT_MODULE_PATH = ["clusterx.formats"]
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA.root / "static" if not PRODUCTION else Path(os.environ.get("STATIC_ROOT", BASE_DIR / "staticfiles"))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from strategies.views import asking, editor, library, mine, preview, runs, studies, studies_asking
+from strategies.views import asking, demonstration, editor, library, mine, preview, runs, studies, studies_asking
 
 app_name = "strategies"
 urlpatterns = [
@@ -49,4 +49,5 @@ urlpatterns = [
     path("shared/<str:token>/robustness/", runs.shared_robustness, name="shared_robustness"),
     path("shared/<str:token>/bars/", runs.shared_bars, name="shared_bars"),
     path("<slug:name>/", library.strategy, name="detail"),
+    path("<slug:name>/demonstration/", demonstration.demonstration, name="demonstration"),
 ]

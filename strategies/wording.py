@@ -10,9 +10,11 @@ CONTEXT = "strategy"
 
 
 def texts() -> Iterator[str]:
-    """Names, summaries, reasons, and the labels, helps and choices of parameters."""
+    """Names, summaries, reasons, the labels, helps and choices of parameters, and what lines of charts are called."""
+    from strategies import drawn
     from strategies.library import CATALOGUE
 
+    yield from drawn.names()
     for strategy in CATALOGUE.values():
         yield from (strategy.label, strategy.summary, strategy.rationale)
         for parameter in strategy.parameters:

@@ -73,7 +73,8 @@ def chosen_version(version: Version) -> Chosen:
 def run_new(request: HttpRequest) -> HttpResponse:
     """Ask for a run; strategy, instrument and timeframe may come in the address.
 
-    ``like`` takes everything of a run, ``study`` of a study and its best values; ``p-<name>`` sets one parameter.
+    ``like`` takes everything of a run, ``study`` of a study and its best values; ``p-<name>`` sets one parameter, ``start``
+    and ``end`` a span of dates.
     """
     like = _like(request)
     chosen = _chosen(request, like)
@@ -218,6 +219,8 @@ def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run |
         initial["timeframe"] = timeframes_for(first)[0]
     if like is not None:
         initial |= conditions_of(like) | {"timeframe": like.timeframe}
+    if request.GET.get("start") and request.GET.get("end"):
+        initial |= {"span": "dates", "start": request.GET["start"], "end": request.GET["end"]}
     values: dict[str, Any] = {}
     if isinstance(like, Study):
         values = (like.best or {}).get("values", {})

@@ -9,10 +9,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from clusterx.templatetags.figures import quantity
 from strategies import selectors, wording
 from strategies.contract import Declared, EventStrategy, Parameter, PortfolioStrategy, Strategy, UnknownStrategy
 from strategies.library import CATALOGUE, LIBRARY, find
 from strategies.views import listing
+from strategies.views.demonstration import costs_text
 from strategies.views.people import person
 from strategies.views.studies_asking import can_be_searched
 from strategies.wording import said
@@ -54,6 +56,7 @@ def strategy(request: HttpRequest, name: str) -> HttpResponse:
         "searchable": can_be_searched(None, name),
         "legs": one.legs if isinstance(one, PortfolioStrategy) else 1,
         "instrument": instrument_of(request),
+        "costs": costs_text(),
         "rows": runs,
     }
     return render(request, "strategies/detail.html", context)
@@ -67,7 +70,7 @@ def defaults(one: Declared) -> list[tuple[str, str]]:
 def default_of(parameter: Parameter) -> str:
     named = dict(wording.choices(parameter.choices))
     value = parameter.default
-    return named.get(str(value), f"{value:g}" if isinstance(value, float) else str(value))
+    return named[value] if isinstance(value, str) else quantity(value)
 
 
 def style_of(one: Declared) -> str:

@@ -143,9 +143,10 @@ def day_of(seconds: float) -> str:
 
 
 def span_text(first: float, last: float) -> str:
-    """From one date to another in UTC, the year once where it is the same: "20 Sep – 21 Nov 2024"."""
+    """From one date to another in UTC, the year once where it is the same: "Sep 21 – Nov 20, 2024"."""
     start, end = datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last, UTC)
-    return f"{date_format(start, 'j M' if start.year == end.year else 'j M Y')} – {date_format(end, 'j M Y')}"
+    short = "MONTH_DAY_FORMAT" if start.year == end.year else "DATE_FORMAT"
+    return f"{date_format(start, short)} – {date_format(end, 'DATE_FORMAT')}"
 
 
 def moment_of(seconds: float, *, daily: bool = False) -> str:

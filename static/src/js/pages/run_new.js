@@ -2,7 +2,7 @@
 
 import "../shell.js";
 import { pageData } from "../elements.js";
-import { compact } from "../numbers.js";
+import { compact, quantity } from "../numbers.js";
 
 const data = pageData();
 for (const form of document.querySelectorAll("[data-submits]")) form.addEventListener("change", () => form.requestSubmit());
@@ -28,7 +28,7 @@ function count(days) {
   if (span === "dates") asked = Math.min(days, (Date.parse(form.elements.end.value) - Date.parse(form.elements.start.value)) / 86_400_000 + 1);
   const bars = Math.round((asked * 86_400) / data.seconds[form.elements.timeframe.value]);
   node.hidden = !(bars > 0);
-  node.textContent = node.dataset.words.replace("%(count)s", bars < 10_000 ? String(bars) : compact(bars));
+  node.textContent = node.dataset.words.replace("%(count)s", bars < 10_000 ? quantity(bars) : compact(bars));
 }
 
 if (form) {

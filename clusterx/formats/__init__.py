@@ -1,0 +1,1 @@
+"""Where a language's own formats are not those of these pages."""
