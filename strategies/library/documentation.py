@@ -1,20 +1,25 @@
 """Owns docs/strategies.md: how a strategy is written, and a section for each of the catalogue, made from what it declares.
 
-``python -m strategies.library.documentation`` prints it.
+``python -m strategies.library.documentation`` prints it; with a folder, as in ``… docs``, it writes the page there, and the
+pictures below it.
 """
 
 from __future__ import annotations
 
 import sys
 from inspect import getdoc
+from pathlib import Path
 from typing import Final
 
 from strategies.contract import Declared, EventStrategy, Parameter, PortfolioStrategy, Strategy, validate
-from strategies.library import CATALOGUE, LIBRARY
+from strategies.library import CATALOGUE, LIBRARY, find
+from strategies.library.pictures import FEE, SLIPPAGE, caption
 
-PREFACE: Final = """# Strategies
+PICTURES: Final = "images/strategies"
 
-Made by `python -m strategies.library.documentation`; a test keeps the two equal.
+PREFACE: Final = f"""# Strategies
+
+Made by `python -m strategies.library.documentation docs`, pictures and all; a test keeps them equal.
 
 ## The contract
 A strategy declares its parameters with their ranges and how many closed bars its newest answer needs, and is one of three
@@ -70,6 +75,10 @@ go out, and a change must hold for three bars.
 Strategies marked *deployable* can be put to work on a paper account. The others have protective levels, orders or legs that
 trading does not place yet, and run in backtests alone. Golden results are of the defaults; nothing here is tuned, and none
 of it is advice.
+
+Each has a picture of what it does at its defaults, with {FEE:.1%} fee and {SLIPPAGE:.2%} slippage a fill: an example of how it
+trades, no proof that it earns. The page of a strategy on the site shows the same on bars of the installation, and its line of
+numbers links to the run that finds them.
 """
 
 
@@ -101,6 +110,10 @@ def section(strategy: Declared) -> str:
         "",
         strategy.rationale,
         "",
+        f"![{strategy.label}: price with what it bought and sold, and its equity]({PICTURES}/{strategy.name}.svg)",
+        "",
+        caption(strategy.name),
+        "",
         "| parameter | | default | range | |",
         "|---|---|---:|---|---|",
         *(row(parameter) for parameter in strategy.parameters),
@@ -116,5 +129,19 @@ def row(parameter: Parameter) -> str:
     return f"| `{parameter.name}` | {parameter.label} | {default} | {span} | {parameter.help} |"
 
 
+def write(folder: Path) -> None:
+    """The page and its pictures, into the folder of the documentation."""
+    from strategies.library.pictures import picture
+
+    (folder / "strategies.md").write_text(page(), encoding="utf-8")
+    place = folder / PICTURES
+    place.mkdir(parents=True, exist_ok=True)
+    for name in CATALOGUE:
+        (place / f"{name}.svg").write_text(picture(find(name)), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    if len(sys.argv) > 1:
+        write(Path(sys.argv[1]))
+    else:
+        sys.stdout.write(page())
