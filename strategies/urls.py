@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from strategies.views import asking, demonstration, editor, library, mine, preview, runs, studies, studies_asking
+from strategies.views import asking, checking, demonstration, editor, library, mine, preview, runs, studies, studies_asking
 
 app_name = "strategies"
 urlpatterns = [
@@ -12,7 +12,9 @@ urlpatterns = [
     path("new/rules/", editor.new_rules, name="new_rules"),
     path("new/save/", editor.create, name="create"),
     path("preview/", preview.preview, name="preview"),
-    path("lint/", editor.lint, name="lint"),
+    path("lint/", checking.lint, name="lint"),
+    path("names/", checking.names, name="names"),
+    path("vocabulary/", checking.vocabulary, name="vocabulary"),
     path("mine/", mine.mine, name="mine"),
     path("mine/<uuid:public_id>/", mine.mine_one, name="mine_one"),
     path("mine/<uuid:public_id>/edit/", editor.edit, name="edit"),

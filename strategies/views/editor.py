@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -13,29 +13,27 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from clusterx.errors import DomainError
 from marketdata.models import Instrument
+from marketdata.store import BarStore
 from marketdata.timeframes import TIMEFRAMES
 from strategies import selectors
-from strategies.errors import Refused
 from strategies.forms import DAYS, EXCHANGE, SPANS
 from strategies.models import UserStrategy, Version
-from strategies.services import inspections
 from strategies.services import strategies as services
 from strategies.services.runs import RunRequest, request_run
 from strategies.views.asking import instruments_with_bars, offered, span_of_bars
-from strategies.views.completions import completions
+from strategies.views.checking import load_ahead
 from strategies.views.mine import inspection_of
 from strategies.views.people import given_json, my_strategy, my_version, person, text_in
+from strategies.views.preview import BARS
 
 FOLDER: Final = settings.BASE_DIR / "templates" / "strategies" / "gallery"
-LONGEST: Final = 250_000
-PATIENCE: Final = 12.0  # seconds that a page waits for the sandbox to read a file
-_readers: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lint")
+AS_PREVIEWED: Final = "preview"
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ GALLERY: Final = (
 @require_safe
 def new(request: HttpRequest) -> HttpResponse:
     """Where to begin: rules without code, or a template."""
+    load_ahead()
     return render(request, "strategies/new.html", {"gallery": GALLERY})
 
 
@@ -134,6 +133,7 @@ def _editor(one: UserStrategy | None, version: Version | None, source: str, name
         "source": source,
         "instruments": instruments,
         "spans": [(value, label) for value, label in SPANS if value != "dates"],
+        "span": "all",
         "page_data": {
             "source": source,
             "saved": one is not None,
@@ -142,54 +142,33 @@ def _editor(one: UserStrategy | None, version: Version | None, source: str, name
             "try": reverse("strategies:try", args=[one.public_id]) if one else "",
             "lint": reverse("strategies:lint"),
             "instruments": offered(instruments),
-            "completions": completions(),
+            "names": reverse("strategies:names"),
         },
     }
 
 
 def _builder(one: UserStrategy | None, version: Version | None) -> dict[str, Any]:
-    from strategies import rules  # loads the indicators
-
-    language = get_language() or "en"
     instruments = instruments_with_bars()
     return {
         "strategy": one,
         "version": version,
         "inspection": inspection_of(version) if version else None,
         "instruments": instruments,
-        "spans": [(value, label) for value, label in SPANS if value != "dates"],
-        "rule_vocabulary": rules.vocabulary(language),
-        "rule_gallery": rules.gallery(language),
+        "spans": [(AS_PREVIEWED, _("As the preview")), *((value, label) for value, label in SPANS if value != "dates")],
+        "span": AS_PREVIEWED,
         "rule_document": version.rules if version else None,
         "page_data": {
             "saved": one is not None,
             "save": reverse("strategies:save", args=[one.public_id]) if one else reverse("strategies:create"),
             "try": reverse("strategies:try", args=[one.public_id]) if one else "",
             "preview": reverse("strategies:preview"),
+            "vocabulary": reverse("strategies:vocabulary"),
             "instruments": offered(instruments),
         },
     }
 
 
-# -- what the editors ask for, as JSON --------------------------------------------------------------------------------
-
-
-@login_required
-@require_POST
-def lint(request: HttpRequest) -> HttpResponse:
-    """What a file declares, or what is wrong with it and where. The file runs in the sandbox alone."""
-    source = given_json(request).get("source")
-    if not isinstance(source, str) or len(source) > LONGEST:
-        return JsonResponse({"ok": False, "message": _("The source must be text of at most 250,000 characters."), "line": None})
-    try:
-        declared = _readers.submit(inspections.declared_in, source).result(timeout=PATIENCE)
-    except TimeoutError:
-        # The sandbox is being built, which takes a minute once; the page asks again and is not held up meanwhile.
-        return JsonResponse({"ok": False, "later": True, "message": _("The sandbox is getting ready.")}, status=202)
-    except Refused as error:
-        problem = {"ok": False, "reason": error.reason, "message": error.message, "line": error.line}
-        return JsonResponse(problem | {"column": error.facts.get("column"), "printed": error.printed})
-    return JsonResponse({"ok": True, "declaration": declared})
+# -- what the editors send -----------------------------------------------------------------------------------------------
 
 
 @login_required
@@ -247,15 +226,19 @@ def try_out(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         )
     except DomainError as refused:
         return _refused(refused)
-    return JsonResponse({"id": str(run.public_id), "url": reverse("strategies:run", args=[run.public_id])}, status=201)
+    url = reverse("strategies:run", args=[run.public_id])
+    span = {"timeframe": run.timeframe, "start": int(run.start.timestamp()), "end": int(run.end.timestamp())}
+    return JsonResponse({"id": str(run.public_id), "url": url, **span}, status=201)
 
 
 def _span(refs: list[str], timeframe: str, span: str) -> tuple[Any, Any]:
-    from datetime import timedelta
-
     if timeframe not in TIMEFRAMES:
         return None, None  # refused with its reason by the service
-    first, end = span_of_bars(list(Instrument.objects.filter(ref__in=refs)), timeframe)
+    instruments = list(Instrument.objects.filter(ref__in=refs))
+    first, end = span_of_bars(instruments, timeframe)
+    if span == AS_PREVIEWED and instruments:
+        bars = BarStore().read(instruments[0].pk, timeframe, limit=BARS)
+        return (datetime.fromtimestamp(int(bars.time[0]), UTC) if len(bars) else first), end
     return (max(first, end - timedelta(days=DAYS[span])) if span in DAYS else first), end
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import hashlib
+import json
 from typing import Any, Final
 
 import numpy as np
@@ -16,23 +17,28 @@ from clusterx.templatetags.figures import decimals_of
 from marketdata.models import Instrument
 from marketdata.overview import timeframes_for
 from marketdata.store import BarStore
+from marketdata.timeframes import Timeframe
+from strategies import warming
 from strategies.forms import EXCHANGE
-from strategies.views.people import given_json, text_in
+from strategies.views.checking import rules_package
+from strategies.views.people import given_json, person, text_in
+from strategies.views.waiting import Desk, NotYet, later
 
 BARS: Final = 1_000
-PATIENCE: Final = 10.0  # seconds that a page waits for the engine
-_workers: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="preview")
+_workers: Final = Desk("preview")
 
 
 @login_required
 @require_POST
 def preview(request: HttpRequest) -> HttpResponse:
     """Trades of a rule on the newest 1,000 bars of its timeframe; where it is none yet, what is wrong with it."""
-    from strategies import rules  # loads the indicators
-
     given = given_json(request)
     document = given.get("document")
     one = Instrument.objects.filter(ref=text_in(given, "instrument"), is_active=True).first()
+    try:
+        rules = rules_package()
+    except NotYet:
+        return later(_("The indicators are being loaded."), problems=[])
     try:
         strategy = rules.compile_rule(document)
     except rules.InvalidRule as wrong:
@@ -47,18 +53,21 @@ def preview(request: HttpRequest) -> HttpResponse:
     bars = BarStore().read(one.pk, timeframe, limit=BARS)
     if len(bars) < 2:
         return JsonResponse({"ok": False, "problems": [], "message": _("There are no bars to show it on.")})
+    what = hashlib.sha256(json.dumps([document, one.pk, int(bars.time[-1])]).encode()).digest()
     try:
-        trades, equity = _workers.submit(_traded, strategy, bars).result(timeout=PATIENCE)
-    except TimeoutError:
-        # The engine is being compiled, once after an update; the page asks again and is not held up meanwhile.
-        answer = {"ok": False, "later": True, "problems": [], "message": _("The engine is getting ready.")}
-        return JsonResponse(answer, status=202)
+        trades, equity = _workers.ask(person(request).pk, what, lambda: _traded(strategy, bars))
+    except NotYet:
+        if warming.is_compiled():
+            return later(_("Still computing."), problems=[])
+        return later(_("The engine is being prepared; this happens once."), problems=[])
     except DomainError as refused:
         return JsonResponse({"ok": False, "problems": [], "message": refused.message})
     return JsonResponse(
         {
             "ok": True,
             "timeframe": timeframe,
+            "start": int(bars.time[0]),
+            "end": int(bars.time[-1]) + Timeframe.of(timeframe).seconds,
             "price_decimals": decimals_of(one.tick_size),
             "tick_size": float(one.tick_size),
             "rows": np.column_stack(bars.columns).tolist(),
@@ -73,6 +82,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 def _traded(strategy: Any, bars: Any) -> tuple[Any, float]:
     """Trades under exchange-like costs with defaults for parameters, and what they return."""
+    warming.wait_while_compiled()
     from strategies.backtest import library_decision, simulated, tradable_volumes
     from strategies.conditions import Conditions, read_costs
     from strategies.contract import validate

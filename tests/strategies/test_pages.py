@@ -446,8 +446,11 @@ def test_the_check_gives_the_declaration_or_the_line(client, monkeypatch):
 
 
 def test_the_editor_offers_names_of_our_api(client):
-    page = client.get("/strategies/new/code/?template=trend")
-    offered = page.context["page_data"]["completions"]
+    while (answer := client.get(client.get("/strategies/new/code/?template=trend").context["page_data"]["names"]).json()).get(
+        "later"
+    ):
+        pass
+    offered = answer["completions"]
     assert {"sma", "rsi", "atr"} <= {one["label"] for one in offered["indicators"]}
     assert {"buy", "target", "position", "close"} <= {one["label"] for one in offered["ctx"]}
     assert client.get("/strategies/new/code/?template=../../settings").status_code == 404

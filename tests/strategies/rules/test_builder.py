@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.utils.html import json_script
 from django.utils.translation import override
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -40,7 +41,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Script and style, as the build makes them."""
     folder = tmp_path_factory.mktemp("rules")
     entry = folder / "entry.js"
-    entry.write_text(f'import {{ startRules }} from "{ROOT}/static/src/js/rules/start.js"; window.builder = startRules();')
+    entry.write_text(
+        f'import {{ startRules }} from "{ROOT}/static/src/js/rules/start.js";'
+        f'import {{ pageData }} from "{ROOT}/static/src/js/elements.js";'
+        'window.builder = startRules(pageData("given"));'
+    )
     for source, made in ((entry, "page.js"), (ROOT / "static/src/css/app.css", "page.css")):
         subprocess.run([ESBUILD, source, "--bundle", f"--outfile={folder / made}", "--log-level=error"], check=True)
     return (folder / "page.js").read_text(), (folder / "page.css").read_text()
@@ -61,15 +66,12 @@ class Builder:
         self.page = page
         self.wrong: list[str] = []
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        context = {
-            "rule_vocabulary": vocabulary(language),
-            "rule_document": document,
-            "rule_gallery": gallery(language),
-        }
+        context = {"rule_document": document}
         with override(language):
             body = render_to_string("strategies/_rules_builder.html", context) + render_to_string(
                 "strategies/_rules_examples.html", context
             )
+        body += json_script({"vocabulary": vocabulary(language), "gallery": gallery(language)}, "given")
         page.set_content(
             f"<!doctype html><html lang={language}><style>{bundle[1]}</style><main style='padding:16px'>{body}</main></html>"
         )

@@ -49,11 +49,11 @@ const colours = HighlightStyle.define([
 ]);
 
 /** What may be typed after "indicators.", "ctx.", "bars.", "p." and on its own. */
-function names(lists, parameters) {
-  const own = completeFromList(lists.top);
+function names(offered, parameters) {
   return (context) => {
+    const lists = offered();
     const dotted = context.matchBefore(/(indicators|ctx|bars|p)\.\w*/);
-    if (!dotted) return own(context);
+    if (!dotted) return lists.top ? completeFromList(lists.top)(context) : null;
     const of = dotted.text.split(".")[0];
     const options = of === "p" ? parameters() : lists[of];
     return options?.length ? { from: dotted.from + of.length + 1, options, validFor: /^\w*$/ } : null;
@@ -64,10 +64,11 @@ export class CodeEditor {
   #listeners = [];
 
   /** `keys` are {key, run} of the page, as {"Mod-s": …}. */
-  constructor(container, { source, completions, label, keys }) {
+  constructor(container, { source, label, keys }) {
     this.parameters = [];
+    this.completions = {}; // lists by what they follow: top, indicators, ctx, bars
     const shadow = container.attachShadow({ mode: "open" });
-    const offered = names(completions, () => this.parameters);
+    const offered = names(() => this.completions, () => this.parameters);
     this.view = new EditorView({
       root: shadow,
       parent: shadow,

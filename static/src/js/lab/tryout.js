@@ -3,17 +3,18 @@
 import { element } from "../elements.js";
 import { percent, price, tone } from "../numbers.js";
 import { post } from "./asking.js";
+import { barsShown } from "./bars_shown.js";
 import { follow } from "./progress.js";
 import { say } from "./words.js";
 
 const SHOWN = [["total_return", percent], ["benchmark_return", percent], ["sharpe", (value) => price(value, 2)], ["max_drawdown", percent], ["trades", (value) => price(value, 0)]];
-const REMEMBERED = "lab.try";
 
 export class TryOut {
   #latest = 0;
 
-  /** `failed(run)` hears of a run that failed, with its line. */
-  constructor({ instruments, failed = () => {} }) {
+  /** `failed(run)` hears of a run that failed, with its line; `remembered` names where what was chosen is kept. */
+  constructor({ instruments, failed = () => {}, remembered = "lab.try" }) {
+    this.remembered = remembered;
     this.form = document.getElementById("try-form");
     this.place = document.getElementById("try-result");
     this.instruments = instruments;
@@ -35,7 +36,7 @@ export class TryOut {
     for (const option of timeframe.options) option.disabled = !(option.value in offered);
     if (timeframe.selectedOptions[0]?.disabled) timeframe.value = Object.keys(offered).at(-1) ?? timeframe.value;
     try {
-      localStorage.setItem(REMEMBERED, JSON.stringify(Object.fromEntries(new FormData(this.form))));
+      localStorage.setItem(this.remembered, JSON.stringify(Object.fromEntries(new FormData(this.form))));
     } catch {
       // Storage is off: the choice holds for this page.
     }
@@ -43,7 +44,7 @@ export class TryOut {
 
   #restore() {
     try {
-      const kept = JSON.parse(localStorage.getItem(REMEMBERED) ?? "{}");
+      const kept = JSON.parse(localStorage.getItem(this.remembered) ?? "{}");
       for (const [name, value] of Object.entries(kept)) {
         const field = this.form.elements[name];
         if (field && [...field.options].some((option) => option.value === value)) field.value = value;
@@ -72,10 +73,10 @@ export class TryOut {
       const words = say(now.stage);
       if (stage.textContent !== words) stage.textContent = words;
     });
-    if (mine === this.#latest) this.#show(run, data.url);
+    if (mine === this.#latest) this.#show(run, data);
   }
 
-  #show(run, url) {
+  #show(run, { url, timeframe, start, end }) {
     const link = element("p", {}, element("a", { href: url }, say("open-report")));
     if (run.status !== "done") {
       const line = run.line ? `${say("line", { line: run.line })} ` : "";
@@ -87,6 +88,7 @@ export class TryOut {
       const value = run.headline?.[key] ?? null;
       return [element("dt", {}, say(key)), element("dd", { class: `number ${key === "total_return" ? tone(value) : ""}` }, write(value))];
     });
-    this.place.replaceChildren(element("dl", { class: "pairs" }, ...rows), link);
+    const bars = element("p", { class: "small muted" }, barsShown({ count: run.bars, timeframe, start, end }));
+    this.place.replaceChildren(element("dl", { class: "pairs" }, ...rows), bars, link);
   }
 }

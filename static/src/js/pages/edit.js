@@ -2,66 +2,42 @@
 
 import "../shell.js";
 import { element, pageData } from "../elements.js";
-import { toast } from "../toast.js";
-import { post } from "../lab/asking.js";
-import { Saved } from "../lab/saved.js";
+import { get, patiently, post } from "../lab/asking.js";
+import { Checking } from "../lab/checking.js";
+import { Editing } from "../lab/editing.js";
 import { TryOut } from "../lab/tryout.js";
 import { say } from "../lab/words.js";
 
 const CHECK_AFTER = 700; // milliseconds after the last key
 const data = pageData();
-const state = document.getElementById("editor-state");
 const problem = document.getElementById("problem");
 const declared = document.getElementById("declared");
 const place = document.getElementById("editor");
 const nameField = document.getElementById("strategy-name");
-const notes = document.getElementById("notes");
-let addresses = { save: data.save, try: data.try };
-let kept = data.saved ? data.source : null; // what the newest version holds
-let number = state.dataset.number;
-let busy = false;
-const saidOf = new Saved();
 
 const { CodeEditor } = await import("../lab/code.js");
 place.replaceChildren();
-const editor = new CodeEditor(place, { source: data.source, completions: data.completions, label: say("code"), keys: { "Mod-s": save, "Mod-Enter": backtest } });
+const editor = new CodeEditor(place, { source: data.source, label: say("code"), keys: { "Mod-s": () => editing.save(), "Mod-Enter": () => editing.backtest() } });
 const tryout = new TryOut({ instruments: data.instruments, failed: (run) => run.line && showProblem(run) });
+const editing = new Editing({
+  data,
+  tryout,
+  text: () => editor.source,
+  content: () => ({ source: editor.source, name: nameField?.value ?? "" }),
+  refused: (answer) => answer.field === "name" && nameField?.focus(),
+});
 Object.assign(window, { clusterx: { editor } }); // for tests in a browser and for the curious
 
-// -- checking ---------------------------------------------------------------------------------------------------------
-let due = 0;
-let asked = null;
+function foot(kind, ...parts) {
+  problem.className = `editor-foot ${kind}`.trim();
+  problem.replaceChildren(...parts);
+}
 
 function showProblem(one) {
   editor.mark(one);
-  problem.className = "editor-foot bad";
-  const where = one.line ? `${say("line", { line: one.line })} ` : "";
-  const go = one.line ? element("button", { class: "link-button", type: "button", onclick: () => editor.goTo(one.line) }, where.trim()) : null;
-  problem.replaceChildren(...[go, element("span", {}, one.message)].filter(Boolean));
-}
-
-async function check() {
-  asked?.abort();
-  asked = new AbortController();
-  try {
-    const { ok, data: answer } = await post(data.lint, { source: editor.source }, { signal: asked.signal });
-    if (!ok) throw new Error("not checked");
-    if (answer.later) {
-      problem.className = "editor-foot";
-      problem.replaceChildren(element("span", { class: "muted small" }, answer.message));
-      due = setTimeout(check, 4000);
-      return;
-    }
-    if (!answer.ok) return showProblem(answer);
-    editor.mark(null);
-    problem.className = "editor-foot good";
-    problem.replaceChildren(element("span", {}, say("reads-well")));
-    showDeclared(answer.declaration);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    problem.className = "editor-foot";
-    problem.replaceChildren(element("span", { class: "muted small" }, say("no-lint")));
-  }
+  const where = one.line ? say("line", { line: one.line }) : "";
+  const go = one.line ? [element("button", { class: "link-button", type: "button", onclick: () => editor.goTo(one.line) }, where)] : [];
+  foot("bad", ...go, element("span", {}, one.message));
 }
 
 function showDeclared(one) {
@@ -74,77 +50,25 @@ function showDeclared(one) {
   declared.replaceChildren(element("p", {}, element("strong", {}, one.label)), element("p", { class: "muted" }, one.summary), rows.length ? element("dl", { class: "pairs" }, ...rows) : element("p", { class: "muted" }, say("no-parameters")));
 }
 
+const checking = new Checking({
+  ask: (signal) => post(data.lint, { source: editor.source }, { signal }),
+  after: CHECK_AFTER,
+  changed: () => problem.classList.add("stale"),
+  waiting: (message) => foot("", element("span", { class: "muted small" }, message)),
+  show: (answer) => {
+    if (!answer.ok) return showProblem(answer);
+    editor.mark(null);
+    foot("good", element("span", {}, say("reads-well")));
+    showDeclared(answer.declaration);
+  },
+  failed: () => foot("", element("span", { class: "muted small" }, say("no-lint"))),
+});
+
 editor.onChange(() => {
-  clearTimeout(due);
-  due = setTimeout(check, CHECK_AFTER);
-  tellState();
+  checking.soon();
+  editing.tell();
 });
-
-function tellState() {
-  const same = kept !== null && editor.source === kept;
-  state.textContent = same ? say("version", { number }) : say("unsaved");
-  saidOf.place.hidden = !same; // it is said of the version, not of what was typed since
-}
-
-// -- saving -----------------------------------------------------------------------------------------------------------
-
-/** Whether what is in the editor is saved now. */
-async function save() {
-  if (busy) return false;
-  busy = true;
-  state.textContent = say("saving");
-  const source = editor.source;
-  try {
-    const { ok, data: answer } = await post(addresses.save, { source, notes: notes.value, name: nameField?.value ?? "" });
-    if (!ok) {
-      toast(answer.message ?? say("save-failed"), "bad");
-      if (answer.field === "name") nameField?.focus();
-      return false;
-    }
-    const same = String(answer.number) === String(number);
-    toast(say(same ? "same" : "saved", { number: answer.number }), same ? "info" : "good");
-    kept = source;
-    number = answer.number;
-    saidOf.show(answer);
-    notes.value = "";
-    addresses = { save: answer.save, try: answer.try };
-    if (nameField?.isConnected) {
-      history.replaceState(null, "", answer.edit);
-      nameField.replaceWith(answer.name);
-      document.title = `${answer.name} · ClusterX`;
-    }
-    return true;
-  } catch {
-    toast(say("save-failed"), "bad");
-    return false;
-  } finally {
-    busy = false;
-    tellState();
-  }
-}
-
-async function backtest() {
-  if ((kept === null || editor.source !== kept) && !(await save())) return;
-  document.getElementById("try-card").scrollIntoView({ block: "nearest" });
-  await tryout.run(addresses.try).catch(() => toast(say("run-failed"), "bad"));
-}
-
-document.getElementById("save").addEventListener("click", save);
-document.getElementById("try").addEventListener("click", backtest);
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
-  if (event.key === "s") {
-    event.preventDefault();
-    save();
-  } else if (event.key === "Enter") {
-    event.preventDefault();
-    backtest();
-  }
-});
-addEventListener("beforeunload", (event) => {
-  const untouched = kept === null ? editor.source === data.source : editor.source === kept;
-  if (!untouched) event.preventDefault();
-});
-
 if (data.line) editor.goTo(data.line);
-check();
+checking.now();
+// What is offered while one types comes when it comes: the code can be read and written before.
+patiently(() => get(data.names)).then(({ data: answer }) => (editor.completions = answer.completions ?? {}), () => {});
