@@ -179,7 +179,7 @@ class Supervisor:
         if self.stopping.is_set():
             return
         child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))
-        ended, told = asyncio.create_task(child.wait()), asyncio.create_task(self.stopping.wait())
+        ended, told = asyncio.create_task(self.over(child)), asyncio.create_task(self.stopping.wait())
         await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
         for task in (ended, told):
             task.cancel()
@@ -205,6 +205,15 @@ class Supervisor:
         self._echoes.add(asyncio.create_task(self.echo(process.name, child)))
         return child
 
+    async def over(self, child: asyncio.subprocess.Process) -> int:
+        """The exit code of a child, as soon as it has one.
+
+        Not ``child.wait()``, which also waits for its output to end: orphans that it leaves hold that open for minutes.
+        """
+        while child.returncode is None:
+            await asyncio.sleep(0.05)
+        return child.returncode
+
     async def echo(self, name: str, child: asyncio.subprocess.Process) -> None:
         assert child.stdout is not None
         while True:
@@ -222,9 +231,11 @@ class Supervisor:
         while not self.stopping.is_set():
             started = time.monotonic()
             child = await self.spawn(process)
-            code = await child.wait()
+            code = await self.over(child)
             if self.stopping.is_set():
                 return
+            with suppress(ProcessLookupError):  # workers of a pool that lost its head would go on beside the new one
+                os.killpg(child.pid, signal.SIGKILL)
             pause = 0.5 if time.monotonic() - started > 30 else min(pause * 2, LONGEST_PAUSE)
             say(process.name, f"ended ({code}); again in {pause:.0f} s")
             with suppress(TimeoutError):
@@ -302,7 +313,7 @@ class Supervisor:
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 for child in alive:
-                    await child.wait()
+                    await self.over(child)
         for child in alive:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)  # the session of its own: pool workers go with it

@@ -16,6 +16,8 @@ VERSION: Final = 1
 BENCHMARKS: Final = ("buy-and-hold", "none")
 CALENDARS: Final = ("crypto", "exchange")
 MOST_CASH: Final = 1e12
+MOST_SLIPPAGE: Final = 0.5
+BORROWED: Final = ("spot", "stock")  # kinds of instruments; futures and perpetuals are sold short as they are bought
 Made = TypeVar("Made")
 
 
@@ -82,6 +84,11 @@ class Conditions:
         return replace(self, costs=self.costs.times(factor))
 
 
+def is_borrowed(kind: str) -> bool:
+    """Whether what is sold short of an instrument of this kind has to be borrowed, and be paid for."""
+    return kind in BORROWED
+
+
 def read_costs(given: Mapping[str, Any]) -> Costs:
     """Costs from names and numbers; ``fee`` sets maker and taker at once, ``slippage`` may be a share of price.
 
@@ -99,6 +106,8 @@ def read_costs(given: Mapping[str, Any]) -> Costs:
         named["slippage"] = {"kind": "percentage", "size": slippage} if slippage else {"kind": "none"}
     if isinstance(named.get("slippage"), Mapping):
         named["slippage"] = built(Slippage, named["slippage"], "costs.slippage")
+        if named["slippage"].kind == "percentage" and named["slippage"].size > MOST_SLIPPAGE:
+            raise InvalidConditions(f"slippage must be at most {MOST_SLIPPAGE:g}, was {slippage!r}", field="costs.slippage")
     elif slippage is not None:
         raise InvalidConditions(f"slippage must be a number, or kind and size, was {slippage!r}", field="costs.slippage")
     return built(Costs, named, "costs")

@@ -257,6 +257,15 @@ def validate(strategy: Declared, values: Mapping[str, object]) -> Parameters:
     return parameters
 
 
+def validate_asked(strategy: Declared, values: Mapping[str, object]) -> Parameters:
+    """As ``validate``, for values that stand under ``parameters`` in what was asked: the field is named by that path."""
+    try:
+        return validate(strategy, values)
+    except InvalidParameter as error:
+        facts = error.facts | {"field": f"parameters.{error.facts.get('field', '')}".rstrip(".")}
+        raise InvalidParameter(error.message, **facts) from None
+
+
 def read(strategy: Declared, stored: Mapping[str, Any]) -> Parameters:
     """Parameters from what ``Parameters.to_json`` stored.
 

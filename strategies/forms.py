@@ -14,6 +14,7 @@ from marketdata.models import Instrument
 from marketdata.overview import timeframes_for
 from marketdata.timeframes import TIMEFRAMES
 from strategies import wording
+from strategies.conditions import is_borrowed
 from strategies.contract import InvalidParameter, Parameter
 from strategies.wording import said
 
@@ -21,8 +22,9 @@ PARAMETER_PREFIX: Final = "p-"
 INSTRUMENT_PREFIX: Final = "instrument"
 MOST_CASH: Final = 1e12
 # Exchange-like: what a large venue takes of a small customer, and half a spread of a liquid market.
-EXCHANGE: Final = {"fee": 0.001, "slippage": 0.0005}
-ZERO: Final = {"fee": 0.0, "slippage": 0.0}
+# Who sells coins or shares short has borrowed them: a tenth a year is what margin desks ask for the common ones.
+EXCHANGE: Final = {"fee": 0.001, "slippage": 0.0005, "borrow": 0.1}
+ZERO: Final = {"fee": 0.0, "slippage": 0.0, "borrow": 0.0}
 DAYS: Final = {"1m": 30, "3m": 91, "1y": 365}
 SPANS: Final = (
     ("1m", _("1 month")),
@@ -48,6 +50,9 @@ class RunForm(forms.Form):
     fee = forms.FloatField(label=_("Fee of a fill, %"), min_value=0, max_value=50, initial=0.1, required=False, step_size=0.001)
     slippage = forms.FloatField(
         label=_("Slippage of a fill, %"), min_value=0, max_value=50, initial=0.05, required=False, step_size=0.001
+    )
+    borrow = forms.FloatField(
+        label=_("Borrowing for shorts, % a year"), min_value=0, max_value=1000, initial=10, required=False, step_size=0.01
     )
     benchmark = forms.ChoiceField(label=_("Compared with"), choices=BENCHMARKS, initial="buy-and-hold")
 
@@ -143,10 +148,10 @@ class RunForm(forms.Form):
     def cost_values(self) -> dict[str, float]:
         match self.cleaned_data["costs"]:
             case "exchange":
-                return dict(EXCHANGE)
+                return EXCHANGE | ({} if any(is_borrowed(one.kind) for one in self.chosen) else {"borrow": 0.0})
             case "zero":
                 return dict(ZERO)
-        return {name: self.cleaned_data[name] / 100 for name in ("fee", "slippage")}
+        return {name: (self.cleaned_data[name] or 0.0) / 100 for name in EXCHANGE}
 
     def span_of(self, first: datetime, end: datetime) -> Span:
         """First and last moment of the run; ``first`` and ``end`` are those of the bars there are."""

@@ -6,8 +6,10 @@ import warnings
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from marketdata.bars import Bars
+from strategies.conditions import is_borrowed
 
 DAY: Final = 86_400
 ALWAYS: Final = ("24/7", "crypto")
@@ -25,10 +27,20 @@ def facts(bars: Bars, seconds: int, calendar: str) -> dict[str, int]:
     }
 
 
-def sheet(assumptions: dict[str, Any], data: list[dict[str, Any]]) -> dict[str, Any]:
-    """The assumption sheet with its data, and with warnings where these are not whole."""
+def adjusted(kind: str) -> str:
+    """What the prices of an instrument are adjusted for: shares by the providers that have them; nothing else is split."""
+    return "unknown" if not kind else "splits" if kind == "stock" else "none"
+
+
+def sheet(assumptions: dict[str, Any], data: list[dict[str, Any]], position: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """The assumption sheet with its data, and with warnings where these are not whole, or were sold short for nothing.
+
+    ``position`` is (n, k), as a result has it.
+    """
     flaws = {"missing-bars": "holes", "frozen-bars": "frozen"}
     found = [code for code, name in flaws.items() if any(one[name] for one in data)]
+    if (position < 0).any() and not assumptions["costs"]["borrow"] and any(is_borrowed(one["kind"]) for one in data):
+        found.append("shorts-for-free")
     return assumptions | {"data": data, "warnings": [*assumptions["warnings"], *found]}
 
 

@@ -152,7 +152,8 @@ def deployment_delete(request: HttpRequest, public_id: uuid.UUID) -> HttpRespons
 @require_safe
 def orders(request: HttpRequest) -> HttpResponse:
     """Every order of the account, whatever became of it."""
-    account = _required(request)
+    if (account := _own(request)) is None:
+        return redirect("trading:account_new")
     page = Paginator(selectors.orders_of(_person(request)).filter(account=account), PAGE).get_page(request.GET.get("page"))
     return render(request, "trading/orders.html", {"account": account, "orders": page.object_list, "page": page})
 
@@ -161,7 +162,8 @@ def orders(request: HttpRequest) -> HttpResponse:
 @require_safe
 def activity(request: HttpRequest) -> HttpResponse:
     """What happened to the account, newest first."""
-    account = _required(request)
+    if (account := _own(request)) is None:
+        return redirect("trading:account_new")
     before = whole_number(request.GET.get("before"), least=1, most=LAST_EVENT)
     told = selectors.activity(account, limit=PAGE, before=before)
     context = {"account": account, "activity": told, "more": told[-1].id if len(told) == PAGE else None}
@@ -188,11 +190,10 @@ def _chosen(accounts: list[Account], public_id: str | None) -> Account:
     raise Http404("there is no such account")
 
 
-def _required(request: HttpRequest) -> Account:
+def _own(request: HttpRequest) -> Account | None:
+    """The account that the address names, else the first; None for a person without any."""
     accounts = list(selectors.accounts_of(_person(request)))
-    if not accounts:
-        raise Http404("there is no account yet")
-    return _chosen(accounts, request.GET.get("account"))
+    return _chosen(accounts, request.GET.get("account")) if accounts else None
 
 
 def _dashboard_of(account: Account) -> str:
@@ -252,7 +253,7 @@ def _named_parameters(one: Deployment) -> list[tuple[str, Any]]:
 
 def _put_error(form: Any, refused: DomainError) -> None:
     field = refused.facts.get("field")
-    for name in (field, f"{PARAMETER_PREFIX}{field}"):
+    for name in (field, str(field).replace("parameters.", PARAMETER_PREFIX)):
         if name in form.fields:
             form.add_error(name, refused.message)
             return

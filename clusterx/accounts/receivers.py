@@ -34,6 +34,9 @@ EVENTS = (
 )
 
 
+PROOFS = ("password", "mfa")
+
+
 @dataclass(frozen=True)
 class AccountNews:
     """``by`` says which way: the methods of a sign-in, the kind of a factor, an e-mail address."""
@@ -50,7 +53,13 @@ def note(type: str, user: User, by: str = "") -> None:
 
 
 def started(user: User, request: Any, **more: Any) -> None:
-    methods = [str(record["method"]) for record in get_authentication_records(request, user)]
+    records = get_authentication_records(request, user)
+    for record in records:
+        # Who has just shown a password or a second factor is not asked for it again at the next step.
+        if record["method"] in PROOFS:
+            record["reauthenticated"] = True
+    request.session.modified = True
+    methods = [str(record["method"]) for record in records]
     note("session.started", user, "+".join(methods))
 
 

@@ -97,8 +97,10 @@ class StreamSocket:
             self.hub.say(self.subscriber, {"t": "pong", "id": number, "time": int(time.time() * 1000)})
         elif op in ("subscribe", "unsubscribe"):
             channels = command.get("channels")
-            if not isinstance(channels, list) or not all(isinstance(channel, str) for channel in channels):
+            if not isinstance(channels, list):
                 self._error(number, "invalid-channels", "channels is a list of channel names")
+            elif wrong := [place for place, channel in enumerate(channels) if not isinstance(channel, str)]:
+                self._error(number, "invalid-channels", f"channels is a list of channel names; entry {wrong[0]} is none")
             elif op == "subscribe":
                 await self._subscribe(number, channels)
             else:

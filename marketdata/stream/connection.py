@@ -357,5 +357,5 @@ class VenueConnection:
         age = int((time.time() - self.heard_at) * 1000) if self.heard_at else None
         return {
             "code": self.venue.code, "name": self.venue.name, "mode": self.venue.mode, "connected": self.connected,
-            "age_ms": age, "clock_rate": self.venue.clock_rate, "time": int(self.clock.now()), "error": self.error,
+            "age_ms": age, "clock_rate": self.venue.clock_rate, "time": int(self.clock.now() * 1000), "error": self.error,
         }  # fmt: skip

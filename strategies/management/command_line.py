@@ -23,7 +23,7 @@ from strategies.conditions import Conditions, read_costs, read_rules
 from strategies.engine.model import Market
 from strategies.errors import NoBars, Refused
 from strategies.files import bars_from, calendar_of, length_of
-from strategies.quality import facts
+from strategies.quality import adjusted, facts
 
 MOST_SEED: Final = 2**31
 SHORT: Final = {"smc": "smart-money", "sma": "sma-cross", "zscore": "zscore-reversion", "bollinger": "bollinger-reversion"}
@@ -39,7 +39,7 @@ class Given:
     seconds: int
     calendar: str
     calendars: tuple[str, ...]  # of each: an exchange's, as quality.holes takes them
-    adjusted: str
+    kinds: tuple[str, ...]
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -47,14 +47,15 @@ class Given:
         return [
             {
                 "instrument": name,
+                "kind": kind,
                 "first": stamp(int(bars.time[0])),
                 "last": stamp(int(bars.time[-1])),
                 "time_zone": "UTC",
-                "adjusted": self.adjusted,
+                "adjusted": adjusted(kind),
                 **facts(bars, self.seconds, calendar),
                 "sha256": bars_hash(bars),
             }
-            for name, bars, calendar in zip(self.names, self.bars, self.calendars, strict=True)
+            for name, kind, bars, calendar in zip(self.names, self.kinds, self.bars, self.calendars, strict=True)
         ]
 
 
@@ -82,6 +83,7 @@ def add_conditions(parser: ArgumentParser) -> None:
     parser.add_argument("--cash", type=float, default=10_000.0)
     parser.add_argument("--fee", type=float, default=0.0, help="share of each fill's value: 0.001 is 0.1 %%")
     parser.add_argument("--slippage", type=float, default=0.0, help="share of price that market orders lose")
+    parser.add_argument("--borrow", type=float, default=0.0, help="what is sold short costs this a year: 0.1 is 10 %%")
     parser.add_argument("--fill", choices=("next-open", "close"), default="next-open")
     parser.add_argument("--leverage", type=float, default=1.0)
 
@@ -111,7 +113,7 @@ def moment(text: str) -> datetime:
 def conditions_in(options: Mapping[str, Any], given: Given, **others: Any) -> Conditions:
     return Conditions(
         cash=options["cash"],
-        costs=read_costs({"fee": options["fee"], "slippage": options["slippage"]}),
+        costs=read_costs({"fee": options["fee"], "slippage": options["slippage"], "borrow": options["borrow"]}),
         rules=read_rules({"fill": options["fill"], "leverage": options["leverage"]}),
         markets=given.markets,
         calendar=given.calendar,  # type: ignore[arg-type]
@@ -135,7 +137,7 @@ def from_files(options: Mapping[str, Any]) -> Given:
         series.append(between(bars, first, last))
     seconds = Timeframe.of(timeframe_in(options)).seconds if options["timeframe"] else length_of(series[0])
     names, calendars = [path.name for path in options["bars"]], tuple(calendar_of(bars) for bars in series)
-    return Given(names, series, (Market(),) * len(series), seconds, calendars[0], calendars, "unknown")
+    return Given(names, series, (Market(),) * len(series), seconds, calendars[0], calendars, ("",) * len(series))
 
 
 def between(bars: Bars, first: int, last: int) -> Bars:
@@ -153,7 +155,7 @@ def from_database(options: Mapping[str, Any]) -> Given:
     if not options["instrument"]:
         raise CommandError("name an instrument (--instrument binance:BTC-USDT) or a file (--bars FILE)")
     timeframe = Timeframe.of(timeframe_in(options))
-    series, markets, calendars, kinds = [], [], [], set()
+    series, markets, calendars, kinds = [], [], [], []
     for ref in options["instrument"]:
         found = Instrument.objects.filter(ref=ref).first()
         if found is None:
@@ -168,10 +170,11 @@ def from_database(options: Mapping[str, Any]) -> Given:
             Market(tick=float(found.tick_size), lot=float(found.lot_size), minimum_notional=float(found.min_notional))
         )
         calendars.append(found.calendar)
-        kinds.add(found.kind)
+        kinds.append(found.kind)
     calendar = "crypto" if "24/7" in calendars else "exchange"
-    adjusted = "splits" if Instrument.Kind.STOCK in kinds else "none"
-    return Given(list(options["instrument"]), series, tuple(markets), timeframe.seconds, calendar, tuple(calendars), adjusted)
+    return Given(
+        list(options["instrument"]), series, tuple(markets), timeframe.seconds, calendar, tuple(calendars), tuple(kinds)
+    )
 
 
 def timeframe_in(options: Mapping[str, Any]) -> str:

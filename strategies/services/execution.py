@@ -14,13 +14,12 @@ from django.db import InterfaceError, OperationalError, transaction
 from clusterx.db.locks import alone
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
-from marketdata.models import Instrument
 from marketdata.timeframes import Timeframe
 from strategies import signals, warming
 from strategies.arrays import pack, unpack
 from strategies.errors import Refused
 from strategies.models import Run, RunLeg, RunResult, Snapshot
-from strategies.quality import sheet
+from strategies.quality import adjusted, sheet
 from strategies.services.snapshots import bars_of, take_finer, take_snapshot
 from strategies.services.subjects import subject_of
 
@@ -199,7 +198,7 @@ def _store(run: Run, outcome: Outcome, snapshots: list[Snapshot], code_hash: str
     )
     locked.status, locked.stage, locked.progress = Run.Status.DONE, Run.Stage.OVER, 1.0
     locked.bars, locked.headline, locked.metrics = len(result), outcome.headline, outcome.metrics.to_json()
-    locked.assumptions = sheet(outcome.assumptions, [_described(one) for one in snapshots]) | {
+    locked.assumptions = sheet(outcome.assumptions, [_described(one) for one in snapshots], result.position) | {
         "seed": locked.seed,
         "code_hash": code_hash,
     }
@@ -252,16 +251,11 @@ def first_difference(before: Any, after: Any) -> str:
 def _described(snapshot: Snapshot) -> dict[str, Any]:
     """A line of the assumption sheet: which bars, and what is wrong with them."""
     return {
-        "instrument": snapshot.instrument.ref, "timeframe": snapshot.timeframe, "first": snapshot.first_time.isoformat(),
-        "last": snapshot.last_time.isoformat(), "time_zone": "UTC", "adjusted": _adjusted(snapshot.instrument),
-        "bars": snapshot.bars, "holes": snapshot.holes, "frozen": snapshot.frozen, "silent": snapshot.silent,
-        "snapshot": str(snapshot.public_id), "sha256": snapshot.sha256,
+        "instrument": snapshot.instrument.ref, "kind": snapshot.instrument.kind, "timeframe": snapshot.timeframe,
+        "first": snapshot.first_time.isoformat(), "last": snapshot.last_time.isoformat(), "time_zone": "UTC",
+        "adjusted": adjusted(snapshot.instrument.kind), "bars": snapshot.bars, "holes": snapshot.holes,
+        "frozen": snapshot.frozen, "silent": snapshot.silent, "snapshot": str(snapshot.public_id), "sha256": snapshot.sha256,
     }  # fmt: skip
-
-
-def _adjusted(instrument: Instrument) -> str:
-    """What the prices are adjusted for: shares by the providers that have them, nothing else has splits or dividends."""
-    return "splits" if instrument.kind == Instrument.Kind.STOCK else "none"
 
 
 def _clean(text: str, longest: int) -> str:

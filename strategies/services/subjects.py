@@ -88,15 +88,11 @@ class Subject:
 
         Raises InvalidParameter; ``facts["field"]`` is ``parameters.<name>``.
         """
-        try:
-            if self.declared is not None:
-                return contract.validate(self.declared, values).to_json()
-            known = self._declaration
-            if known is not None:
-                return contract.validate(FromDeclaration(known), values).to_json()
-        except contract.InvalidParameter as error:
-            facts = error.facts | {"field": f"parameters.{error.facts.get('field', '')}".rstrip(".")}
-            raise contract.InvalidParameter(error.message, **facts) from None
+        if self.declared is not None:
+            return contract.validate_asked(self.declared, values).to_json()
+        known = self._declaration
+        if known is not None:
+            return contract.validate_asked(FromDeclaration(known), values).to_json()
         return {"version": contract.VERSION, "values": plain_values(values)}
 
     def decide(self, stored: Mapping[str, Any], timeframe: str) -> Decide:

@@ -243,6 +243,7 @@ def conditions_of(like: Run | Study) -> dict[str, Any]:
         "costs": "custom",
         "fee": round(costs["taker"] * 100, 6),
         "slippage": round(slippage * 100, 6),
+        "borrow": round(costs.get("borrow", 0.0) * 100, 6),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,7 +17,8 @@ import psycopg
 import pytest
 
 from clusterx.embedded.layout import PROJECT
-from clusterx.supervisor import free_port
+from clusterx.processes import Process
+from clusterx.supervisor import Supervisor, free_port
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
@@ -162,3 +164,49 @@ def test_a_port_that_is_none_is_refused_in_a_sentence(stack: Stack, tmp_path: Pa
     assert run.returncode == 1
     assert f"PORT must be a number from 1 to 65535, was {port!r}" in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("feed", "said"), [("foo", "FEED must be one of auto, recorded"), ("recorded", "There are no recordings in /nowhere")]
+)
+def test_a_feed_that_cannot_be_is_refused_in_a_sentence(stack: Stack, tmp_path: Path, feed: str, said: str) -> None:
+    run = run_beside(stack, FEED=feed, RECORDED_DATA="/nowhere", CLUSTERX_DATA=str(tmp_path / "data"))
+    assert run.returncode == 1
+    assert said in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_process_that_leaves_orphans_is_back_at_once_and_they_are_gone(tmp_path: Path, monkeypatch) -> None:
+    """A worker that is killed leaves its pool, which holds its output open for as long as a task takes."""
+    monkeypatch.setenv("CLUSTERX_DATA", str(tmp_path))
+    orphan = tmp_path / "orphan"
+    code = (
+        "import subprocess, sys, time; from pathlib import Path\n"
+        f"known = Path({str(orphan)!r})\n"
+        "if not known.exists():\n"
+        "    known.write_text(str(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid))\n"
+        "time.sleep(60)"
+    )
+
+    async def killed() -> float:
+        supervisor = Supervisor()
+        supervisor.layout.create()
+        supervisor._echoes = set()
+        keeper = asyncio.create_task(supervisor.keep(Process("worker", (sys.executable, "-c", code))))
+        while not (orphan.exists() and orphan.read_text()):
+            await asyncio.sleep(0.02)
+        first = supervisor.children["worker"]
+        began = time.monotonic()
+        first.kill()
+        while supervisor.children["worker"] is first:
+            await asyncio.sleep(0.02)
+        took = time.monotonic() - began
+        supervisor.stopping.set()
+        await supervisor.stop_children()
+        await keeper
+        await asyncio.gather(*supervisor._echoes)
+        return took
+
+    assert asyncio.run(killed()) < 20  # and not the orphan's minute
+    left = psutil.Process(int(orphan.read_text())) if psutil.pid_exists(int(orphan.read_text())) else None
+    assert left is None or left.status() == psutil.STATUS_ZOMBIE

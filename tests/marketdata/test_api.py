@@ -47,7 +47,8 @@ def fill(instrument: Instrument, count: int, *, timeframe: str = "1m", seconds: 
 
 def asked(instrument: Instrument | str, what: str, **query: Any) -> Any:
     ref = instrument if isinstance(instrument, str) else instrument.ref
-    return Client().get(f"/api/v1/instruments/{ref}/{what}/", {"timeframe": "1m"} | query)
+    usual = {"indicators": {"timeframe": "1m", "spec": "ema(20)"}, "trades": {}, "book": {}}.get(what, {"timeframe": "1m"})
+    return Client().get(f"/api/v1/instruments/{ref}/{what}/", usual | query)
 
 
 def candles(instrument: Instrument, **query: Any) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def test_pages_of_the_past_may_be_kept_and_news_may_not(instrument: Instrument) 
 def test_a_wrong_parameter_is_named_with_what_was_expected(
     instrument: Instrument, what: str, query: dict[str, str], field: str, expected: str
 ) -> None:
-    answer = asked(instrument, what, **({"spec": "ema(20)"} | query))
+    answer = asked(instrument, what, **query)
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     problem = answer.json()
@@ -198,7 +199,7 @@ def test_one_to_twelve_indicators_are_asked_for(instrument: Instrument, spec: li
 def test_an_instrument_that_there_is_not_is_not_found(what: str) -> None:
     off = InstrumentFactory(is_active=False)
     for ref in ("nowhere:NONE", off.ref):
-        answer = asked(ref, what, spec="ema(20)")
+        answer = asked(ref, what)
         assert answer.status_code == 404
         assert answer.json()["code"] == "not-found"
         assert ref in answer.json()["detail"]
@@ -209,7 +210,7 @@ def test_the_far_future_is_empty_and_no_error(instrument: Instrument) -> None:
     fill(instrument, 3)
     for query in ({"start": 2**40 - 1}, {"start": 2**39, "end": 2**40}, {"before": 2**40}):
         for what in ("candles", "signals", "indicators"):
-            assert asked(instrument, what, spec="ema(20)", **query).status_code == 200, (what, query)
+            assert asked(instrument, what, **query).status_code == 200, (what, query)
     assert candles(instrument, start=2**40 - 1)["candles"] == []
 
 

@@ -408,6 +408,17 @@ def test_holes_and_silent_and_frozen_bars_are_counted_and_said(person):
     assert "silent-bars" in run.assumptions["warnings"]
 
 
+def test_what_is_sold_short_for_nothing_is_said(person):
+    parameters = {"fast": 5, "slow": 20, "direction": "long-short"}
+    instrument = listed()
+    free = done(person, instrument, parameters=parameters)
+    assert "shorts-for-free" in free.assumptions["warnings"]
+    paid = done(person, instrument, parameters=parameters, costs={"fee": 0.001, "slippage": 0.0005, "borrow": 0.1})
+    assert "shorts-for-free" not in paid.assumptions["warnings"]
+    assert paid.metrics["numbers"]["final_equity"] < free.metrics["numbers"]["final_equity"]
+    assert "shorts-for-free" not in done(person, listed(kind="perpetual"), parameters=parameters).assumptions["warnings"]
+
+
 def test_a_market_without_any_volume_trades_all_the_same_and_says_so(person):
     bars = walk()
     run = done(person, listed(replace(bars, volume=np.zeros(len(bars)))))

@@ -140,6 +140,7 @@ def test_a_strategy_is_deployed_stopped_started_and_deleted(market: Market, pers
         ({"parameters": {"fast": 1}}, "invalid-parameter"),
         ({"timeframe": "3m"}, "not-deployable"),
         ({"allocation": "1.5"}, "not-deployable"),
+        ({"alocation": "0.01"}, "invalid"),
     ],
 )
 def test_a_deployment_that_cannot_be_says_why(market: Market, person: Person, change: dict, code: str) -> None:
@@ -151,6 +152,8 @@ def test_a_deployment_that_cannot_be_says_why(market: Market, person: Person, ch
     }
     answer = person.post("/deployments/", body | change)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
+    field = next(iter(change)) + (".fast" if code == "invalid-parameter" else "")
+    assert code == "unknown-strategy" or field in {one["field"] for one in answer.json()["errors"]}
     assert not Deployment.objects.exists()
 
 
@@ -219,7 +222,7 @@ def test_a_page_is_never_larger_than_allowed(person: Person, size: str) -> None:
     ("change", "field"),
     [
         ({"parameters": {"": 1}}, "parameters"),
-        ({"parameters": {"fast": 10**15}}, "fast"),
+        ({"parameters": {"fast": 10**15}}, "parameters.fast"),
         ({"instrument": "\0"}, "instrument"),
         ({"account": "\0"}, "account"),
         ({"instrument": {"a": ["\0"]}}, "instrument"),

@@ -77,9 +77,9 @@ def test_a_deployment_keeps_checked_parameters_and_its_starting_point(market: Ma
     ("change", "code", "field"),
     [
         ({"strategy": "martingale"}, "unknown-strategy", "strategy"),
-        ({"values": {"fast": 1}}, "invalid-parameter", "fast"),
-        ({"values": {"fast": 50, "slow": 20}}, "invalid-parameter", "fast"),
-        ({"values": {"leverage": 3}}, "invalid-parameter", "leverage"),
+        ({"values": {"fast": 1}}, "invalid-parameter", "parameters.fast"),
+        ({"values": {"fast": 50, "slow": 20}}, "invalid-parameter", "parameters.fast"),
+        ({"values": {"leverage": 3}}, "invalid-parameter", "parameters.leverage"),
         ({"timeframe": "1m"}, "not-deployable", "timeframe"),
         ({"timeframe": "2m"}, "not-deployable", "timeframe"),
         ({"allocation": D(0)}, "not-deployable", "allocation"),

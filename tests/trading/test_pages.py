@@ -41,6 +41,11 @@ def test_the_first_visit_leads_to_opening_an_account(signed_in):
     assert "Open your paper account" in response.content.decode()
 
 
+@pytest.mark.parametrize("page", ["orders", "activity"])
+def test_who_has_no_account_is_led_to_opening_one(signed_in, page):
+    assert signed_in.get(f"/trade/{page}/")["Location"] == "/trade/accounts/new/"
+
+
 def test_an_account_is_opened_with_the_balance_asked_for(signed_in, person):
     form = {"name": "Coins", "starting_balance": "2500.00", "currency": "USDT"}
     page = signed_in.post("/trade/accounts/new/", form, follow=True).content.decode()

@@ -56,7 +56,7 @@ def deploy(
         If 50 deployments of the account run.
     """
     known = library.get(strategy)
-    parameters = contract.validate(known, values)
+    parameters = contract.validate_asked(known, values)
     account = Account.objects.select_for_update().get(pk=account_id)
     instrument = Instrument.objects.select_related("venue").get(pk=instrument_id)
     if not instrument.is_active or not instrument.venue.is_enabled:

@@ -100,7 +100,7 @@ def described(outcome: Outcome, label: str, values: Mapping[str, Any], given: Gi
         "sampling": metrics["sampling"],
         "trades": trades,
         "orders_hash": result.orders_hash,
-        "assumptions": sheet(outcome.assumptions, given.data) | {"seed": metrics["sampling"]["seed"]},
+        "assumptions": sheet(outcome.assumptions, given.data, result.position) | {"seed": metrics["sampling"]["seed"]},
         "sensitivity": [{"name": one.name, **one.numbers} for one in outcome.sensitivity],
         "printed": outcome.printed,
         "timings": outcome.timings,

@@ -241,6 +241,8 @@ def test_guessing_stays_limited_when_the_cache_forgets(visitor: Visitor, setting
 def test_a_session_left_open_changes_no_address_and_no_factor(visitor: Visitor) -> None:
     user = member()
     visitor.sign_in(user.email)
+    assert visitor.get("/accounts/2fa/totp/activate/").status_code == 200  # a password was shown a moment ago
+    visitor.leave_it_open()
     answer = visitor.post("/accounts/email/", {"action_add": "", "email": "thief@example.com"})
     assert answer.url.startswith("/accounts/reauthenticate/")
     assert visitor.get("/accounts/2fa/totp/activate/").url.startswith("/accounts/reauthenticate/")

@@ -112,7 +112,7 @@ def test_there_is_a_limit_to_tokens_and_revoking_makes_room() -> None:
 
 @pytest.mark.parametrize(
     ("language", "subject", "moment"),
-    [("en", "New API token “bot”", "2 p.m. CEST"), ("fr", "Nouveau jeton d’API « bot »", "14:00 CEST")],
+    [("en", "New API token “bot”", "14:00 CEST"), ("fr", "Nouveau jeton d’API « bot »", "14:00 CEST")],
 )
 def test_the_owner_is_told_of_a_token_by_mail_and_not_what_it_is(
     language: str, subject: str, moment: str, django_capture_on_commit_callbacks
@@ -147,6 +147,7 @@ def test_a_mail_server_that_is_down_unmakes_no_token(monkeypatch, django_capture
 
 def test_the_page_asks_who_is_there_and_then_shows_a_token_once(visitor: Visitor) -> None:
     visitor.sign_in(member().email)
+    visitor.leave_it_open()
     wanted = {"name": "my bot", "scope": "read", "days": "30"}
     asked = visitor.post("/accounts/settings/tokens/", wanted)
     assert asked.url.startswith("/accounts/reauthenticate/")
@@ -168,6 +169,7 @@ def test_the_page_asks_who_is_there_and_then_shows_a_token_once(visitor: Visitor
 def test_the_form_shown_after_confirming_makes_the_next_token(visitor: Visitor) -> None:
     """allauth answers at its own address with the page that was asked for: the form must say where it goes."""
     visitor.sign_in(member().email)
+    visitor.leave_it_open()
     wanted = {"name": "my bot", "scope": "read", "days": "30"}
     visitor.post("/accounts/settings/tokens/", wanted)
     page = visitor.confirm_it_is_me(next="/accounts/settings/tokens/").content.decode()
@@ -179,16 +181,16 @@ def test_the_form_shown_after_confirming_makes_the_next_token(visitor: Visitor) 
     assert set(ApiToken.objects.values_list("name", flat=True)) == {"my bot", "another"}
 
 
-def test_the_password_is_asked_for_once_in_ten_minutes_and_signing_in_is_no_answer(visitor: Visitor) -> None:
+def test_the_password_is_asked_for_once_in_ten_minutes_and_signing_in_is_an_answer(visitor: Visitor) -> None:
     wanted = {"name": "bot", "scope": "read", "days": "30"}
     with time_machine.travel(NOW, tick=False) as clock:
         visitor.sign_in(member().email)
-        assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 302
-        visitor.confirm_it_is_me()
-        clock.move_to(NOW + timedelta(minutes=9, seconds=59))
-        assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 200
-        clock.move_to(NOW + timedelta(minutes=10))
-        assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 302
+        for minutes in (0, 10):
+            clock.move_to(NOW + timedelta(minutes=minutes + 9, seconds=59))
+            assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 200
+            clock.move_to(NOW + timedelta(minutes=minutes + 10))
+            assert visitor.post("/accounts/settings/tokens/", wanted).status_code == 302
+            visitor.confirm_it_is_me()
 
 
 def test_other_peoples_tokens_cannot_be_revoked(visitor: Visitor) -> None:
@@ -211,6 +213,7 @@ def test_a_token_makes_no_tokens() -> None:
 
 def test_a_browser_makes_lists_and_revokes_tokens(visitor: Visitor) -> None:
     visitor.sign_in(member().email)
+    visitor.leave_it_open()
 
     def make(**wanted: object):
         return visitor.post("/api/v1/tokens/", {"name": "bot", **wanted}, content_type="application/json")

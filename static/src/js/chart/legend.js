@@ -5,6 +5,8 @@ import { colour, compact, percent, price } from "../numbers.js";
 import { moment, utcDate } from "../time.js";
 import { say } from "../words.js";
 
+const MOST_SHOWN = 3;
+
 export class Legend {
   #cells = {};
   #hovered = null;
@@ -49,6 +51,10 @@ export class Legend {
     this.#cells.change.textContent = percent(before ? close / before - 1 : null);
     colour(this.#cells.change, close - before);
     this.#cells.volume.textContent = compact(volume);
-    this.#cells.extra.replaceChildren(...this.#extra(row).map(({ text, tone }) => element("span", { class: `badge ${tone}` }, text)));
+    const told = this.#extra(row);
+    const shown = told.slice(0, MOST_SHOWN).map(({ text, tone }) => element("span", { class: `badge ${tone}` }, text));
+    const more = told.slice(MOST_SHOWN).map(({ text }) => text);
+    if (more.length) shown.push(element("span", { class: "badge", title: more.join("\n") }, `+${more.length}`));
+    this.#cells.extra.replaceChildren(...shown);
   }
 }

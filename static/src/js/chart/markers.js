@@ -1,5 +1,5 @@
 // Signals and the person's own fills as marks on the bars. A mark must stand on a bar's time or it vanishes, so each is
-// put on the bar that holds it; `missing` counts those that lie outside the bars that are drawn.
+// put on the bar that holds it; `missing` counts the fills that lie outside the bars that are drawn.
 
 import { createSeriesMarkers } from "lightweight-charts";
 import { price as written, quantity } from "../numbers.js";
@@ -35,8 +35,8 @@ export class Markers {
   /** What stands on a bar, as badges for the legend. */
   on(row) {
     const said = this.#signals.filter((one) => this.#show.signals && one.time === row[0]).map((one) => ({ text: one.label, tone: one.direction === "up" ? "good" : "bad" }));
-    const done = this.#fills.filter((one) => this.#show.fills && barAt(this.view.rows, one.time) === row[0]).map((one) => ({ text: this.#sentence(one), tone: "accent" }));
-    return [...said, ...done];
+    const done = this.#show.fills ? this.#merged().filter(({ time }) => time === row[0]) : [];
+    return [...said, ...done.map((one) => ({ text: this.#sentence(one), tone: "accent" }))];
   }
 
   async #load() {
@@ -77,8 +77,29 @@ export class Markers {
     this.draw();
   }
 
-  #sentence({ side, price, quantity: amount }) {
-    return `${say(side)} ${quantity(amount)} @ ${written(price, this.view.instrument.price_decimals)}`;
+  /** The fills of a bar and side as one, at their mean price: a day of a busy strategy is one arrow and not forty. */
+  #merged() {
+    const merged = new Map();
+    this.missing = 0;
+    for (const fill of this.#fills) {
+      const time = barAt(this.view.rows, fill.time);
+      if (time === null) {
+        this.missing += 1;
+        continue;
+      }
+      const key = `${time} ${fill.side}`;
+      const one = merged.get(key) ?? { time, side: fill.side, quantity: 0, value: 0, count: 0, id: fill.id };
+      one.quantity += Number(fill.quantity);
+      one.value += Number(fill.quantity) * Number(fill.price);
+      one.count += 1;
+      merged.set(key, one);
+    }
+    return [...merged.values()];
+  }
+
+  #sentence({ side, value, quantity: amount, count }) {
+    const told = `${say(side)} ${quantity(amount)} @ ${written(value / amount, this.view.instrument.price_decimals)}`;
+    return count > 1 ? `${told} (${say("fills", { count })})` : told;
   }
 
   draw() {
@@ -87,22 +108,18 @@ export class Markers {
     const down = colourOf("--down");
     const accent = colourOf("--accent");
     const marks = [];
-    this.missing = 0;
-    const place = (time, mark) => {
-      const at = barAt(rows, time);
-      if (at === null) this.missing += 1;
-      else marks.push({ ...mark, time: at });
-    };
     if (this.#show.signals) {
       for (const one of this.#signals) {
         const rising = one.direction === "up";
-        place(one.time, { position: rising ? "belowBar" : "aboveBar", shape: "circle", color: rising ? up : down, size: 0.6, id: `signal-${one.id ?? one.time}` });
+        const time = barAt(rows, one.time);
+        if (time !== null) marks.push({ time, position: rising ? "belowBar" : "aboveBar", shape: "circle", color: rising ? up : down, size: 0.6, id: `signal-${one.id ?? one.time}` });
       }
     }
+    const fills = this.#merged();
     if (this.#show.fills) {
-      for (const one of this.#fills) {
+      for (const one of fills) {
         const bought = one.side === "buy";
-        place(one.time, { position: bought ? "belowBar" : "aboveBar", shape: bought ? "arrowUp" : "arrowDown", color: accent, size: 1.3, id: `fill-${one.id}` });
+        marks.push({ time: one.time, position: bought ? "belowBar" : "aboveBar", shape: bought ? "arrowUp" : "arrowDown", color: accent, size: 1.3, id: `fill-${one.id}` });
       }
     }
     marks.sort((a, b) => a.time - b.time);
