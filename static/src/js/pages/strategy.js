@@ -46,6 +46,7 @@ function later(instrument, message) {
 function offer({ choices, chosen }) {
   shownOn.replaceChildren(...choices.map(({ ref, label }) => element("option", { value: ref, selected: ref === chosen }, label)));
   shownOn.disabled = choices.length < 2;
+  card.removeAttribute("data-off");
 }
 
 async function draw(answer) {
@@ -76,8 +77,7 @@ async function draw(answer) {
 }
 
 function offerLegs(offered) {
-  legs.hidden = offered.length < 2;
-  if (legs.hidden) return;
+  if (!legs) return;
   const buttons = offered.map(({ symbol }, index) => element("button", { class: "segment", type: "button", "aria-pressed": String(index === 0), onclick: () => { press(buttons, buttons[index]); chart.showLeg(index); } }, symbol));
   legs.replaceChildren(...buttons);
 }
@@ -88,11 +88,13 @@ function press(buttons, chosen) {
 
 function empty() {
   clear();
+  card.setAttribute("data-off", "");
   place.replaceChildren(document.getElementById("demonstration-empty").content.cloneNode(true));
 }
 
 function failed(message, instrument) {
   clear();
+  if (!shownOn.value) card.setAttribute("data-off", "");
   const again = element("button", { class: "button", type: "button", onclick: () => show(instrument) }, say("retry"));
   place.replaceChildren(element("div", { class: "chart-state" }, element("div", { class: "empty", role: "status" }, element("p", {}, message), again)));
 }
@@ -101,7 +103,6 @@ function clear() {
   chart?.remove();
   chart = null;
   legend.textContent = "\u00a0";
-  legs.hidden = true;
   for (const button of views) button.disabled = true;
   for (const stat of card.querySelectorAll("[data-figure] .stat-value")) stat.textContent = "–";
 }
