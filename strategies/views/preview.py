@@ -20,6 +20,7 @@ from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 from strategies import warming
 from strategies.forms import EXCHANGE
+from strategies.services.runs import RunRequest, conditions_of
 from strategies.views.checking import rules_package
 from strategies.views.people import given_json, person, text_in
 from strategies.views.waiting import Desk, NotYet, later
@@ -55,7 +56,7 @@ def preview(request: HttpRequest) -> HttpResponse:
         return JsonResponse({"ok": False, "problems": [], "message": _("There are no bars to show it on.")})
     what = hashlib.sha256(json.dumps([document, one.pk, int(bars.time[-1])]).encode()).digest()
     try:
-        trades, equity = _workers.ask(person(request).pk, what, lambda: _traded(strategy, bars))
+        trades, equity = _workers.ask(person(request).pk, what, lambda: _traded(strategy, bars, one))
     except NotYet:
         if warming.is_compiled():
             return later(_("Still computing."), problems=[])
@@ -80,14 +81,15 @@ def preview(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-def _traded(strategy: Any, bars: Any) -> tuple[Any, float]:
-    """Trades under exchange-like costs with defaults for parameters, and what they return."""
+def _traded(strategy: Any, bars: Any, one: Instrument) -> tuple[Any, float]:
+    """Trades under the conditions of a run that an editor asks for, and what they return."""
     warming.wait_while_compiled()
     from strategies.backtest import library_decision, simulated, tradable_volumes
-    from strategies.conditions import Conditions, read_costs
+    from strategies.conditions import Conditions
     from strategies.contract import validate
 
-    conditions = Conditions(costs=read_costs(EXCHANGE))
+    asked = RunRequest(instruments=[one.ref], timeframe=str(strategy.timeframe), costs=dict(EXCHANGE))
+    conditions = Conditions.from_json(conditions_of(asked, [one]))
     decision = library_decision(strategy, validate(strategy, {}))([bars], conditions)
     traded, _unknown = tradable_volumes([bars])
     result = simulated(traded, decision, conditions)

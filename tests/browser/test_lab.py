@@ -18,6 +18,15 @@ def sideways(page: Page) -> int:
     return int(page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+def named(page: Page) -> list[str]:
+    """What heading, breadcrumb and title call it."""
+    return [
+        page.locator("h1").inner_text(),
+        page.locator(".breadcrumb > :last-child").inner_text(),
+        page.title().removesuffix(" · ClusterX"),
+    ]
+
+
 def instrument(page: Page) -> str:
     """The one with the longest history on the form."""
     return str(
@@ -122,6 +131,7 @@ def test_a_strategy_is_written_broken_mended_and_run_by_the_keyboard(reader: Vis
     page.keyboard.press("Control+s")
     expect(page.locator("#editor-state")).to_have_text("Version 1")
     assert "/edit/" in page.url
+    assert named(page) == [f"Written on a {size}"] * 3
     page.select_option("#try-instrument", instrument(page))
     page.locator("#editor .cm-content").click()
     page.keyboard.press("Control+Enter")
@@ -130,11 +140,18 @@ def test_a_strategy_is_written_broken_mended_and_run_by_the_keyboard(reader: Vis
     assert reader.wrong == []
 
 
-def test_a_rule_is_previewed_while_it_is_built(reader: Visitor):
+def test_a_rule_is_previewed_while_it_is_built_and_tried_on_the_same_bars(reader: Visitor, size: str):
     page = reader.open("/strategies/new/rules/")
     page.locator("[data-rule-example]").first.click()
     expect(page.locator("#preview-said")).to_have_text(re.compile(r"\d+ trades"), timeout=FIRST_RUN)
     expect(page.locator("#preview-chart canvas").first).to_be_visible()
+    page.fill("[data-path='/name']", f"Built on a {size}")
+    page.click("#try")
+    expect(page.locator("#try-result dl")).to_contain_text("Total return", timeout=FIRST_RUN)
+    assert named(page) == [f"Built on a {size}"] * 3
+    bars = page.locator("#preview-bars").inner_text()
+    assert re.match(r"[\d,]+ bars of \d+[mhd], ", bars)
+    expect(page.locator("#try-result")).to_contain_text(bars)
     assert sideways(page) <= 0
     assert reader.wrong == []
 

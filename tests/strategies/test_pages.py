@@ -23,6 +23,7 @@ from strategies.metrics.catalogue import CATALOGUE
 from strategies.metrics.errors import REASONS
 from strategies.models import Run, UserStrategy, Version
 from strategies.services import inspections
+from strategies.services.execution import execute_run
 from strategies.services.runs import request_run, share_run
 from strategies.services.strategies import create_strategy, save_version
 from strategies.views import metric_words
@@ -474,6 +475,25 @@ def test_a_rule_is_previewed_on_the_newest_bars(client):
     wrong = post_json(client, "/strategies/preview/", document={"version": 1}, instrument=one.ref).json()
     assert wrong["ok"] is False
     assert wrong["problems"]
+
+
+def test_trying_as_the_preview_gives_what_the_preview_shows(client, person):
+    from strategies.rules import gallery
+
+    one = listed(walk(1_300))
+    document = next(rule for rule in gallery("en") if rule["document"]["timeframe"] == "1h")["document"]
+    shown = post_json(client, "/strategies/preview/", document=document, instrument=one.ref).json()
+    assert len(shown["rows"]) == 1_000
+    version = create_strategy(owner=person, name="Rules", kind="rules", rules=document, at=START)
+    tried = post_json(
+        client, f"/strategies/mine/{version.strategy.public_id}/try/", instruments=[one.ref], timeframe="1h", span="preview"
+    ).json()
+    assert [tried[name] for name in ("timeframe", "start", "end")] == [shown[name] for name in ("timeframe", "start", "end")]
+    assert (shown["start"], shown["end"]) == (shown["rows"][0][0], shown["rows"][-1][0] + 3600)
+    run = execute_run(run_id=Run.objects.get(public_id=tried["id"]).pk, at=START)
+    assert run.bars == 1_000
+    assert run.headline["trades"] == shown["trades"]["open"].count(False) > 0
+    assert run.headline["total_return"] == pytest.approx(shown["total_return"])
 
 
 # -- words ------------------------------------------------------------------------------------------------------------------
