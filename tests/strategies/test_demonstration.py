@@ -123,8 +123,9 @@ def test_an_entry_lies_beyond_the_level_that_is_drawn(name, below):
     exposure = answer.exposure if hasattr(answer, "exposure") else answer
     entries = np.flatnonzero((exposure[1:] > 0) & (exposure[:-1] == 0)) + 1
     assert len(entries) > 1
-    beyond = score[entries] <= drawn.levels[0] if below else score[entries] >= drawn.levels[0]
-    assert beyond.all()
+    beyond = score <= drawn.levels[0] if below else score >= drawn.levels[0]
+    assert beyond[entries].all()
+    assert not beyond[entries - 1].any()
 
 
 # -- on which bars -----------------------------------------------------------------------------------------------------
