@@ -71,7 +71,7 @@ export class Editing {
     this.#saidOf.show(answer);
     this.#notes.value = "";
     this.#addresses = { save: answer.save, try: answer.try };
-    if (location.pathname !== answer.edit) history.replaceState(null, "", answer.edit);
+    if (location.pathname + location.search !== answer.edit) history.replaceState(null, "", answer.edit);
     this.#heading.replaceChildren(answer.name);
     document.title = `${answer.name} · ClusterX`;
   }
