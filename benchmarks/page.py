@@ -55,7 +55,7 @@ def measure() -> list[Figure]:
     if not warming.is_compiled():  # as the worker does once, after an update
         warming.compile_aside().wait()
     port = free_port()
-    started = [subprocess.Popen(one.command) for one in (processes.web(port=port), processes.worker())]
+    started = [subprocess.Popen(one.command) for one in (processes.web(port=port), *processes.workers())]
     try:
         wait_for(port)
         times = clicked(f"http://127.0.0.1:{port}", browser.cookies["sessionid"].value, one.ref)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
-QUEUES = ("market", "trading", "research", "default")
+# What somebody watches (backtests) does not wait for what takes its time (research: proofs, searches, tests), and orders wait
+# for neither.
+QUEUES = ("market", "trading", "backtests", "research", "default")
 
 
 # glibc gives each thread a pool of memory of its own and hands none of them back; two serve these processes as well.
@@ -44,6 +46,11 @@ def worker(*queues: str, concurrency: int = 2, name: str = "worker") -> Process:
             "-c", str(concurrency), "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "-l", "WARNING",
         ),
     )  # fmt: skip
+
+
+def workers() -> list[Process]:
+    """The workers of one machine that does everything."""
+    return [worker("market", "trading", "default"), worker("backtests", name="backtests"), worker("research", name="research")]
 
 
 def beat() -> Process:

@@ -187,9 +187,13 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "marketdata.*": {"queue": "market"},
     "trading.*": {"queue": "trading"},
-    "strategies.*": {"queue": "research"},
-    # Of the lowest priority: nobody waits for a report because others are being tested.
+    "strategies.run_backtest": {"queue": "backtests"},
+    "strategies.sweep_runs": {"queue": "default"},
+    "strategies.sweep_inspections": {"queue": "default"},
+    # Proofs before searches, which are many small tasks; tests of reports that can be read already come last.
+    "strategies.do_study_chunk": {"queue": "research", "priority": 6},
     "strategies.appraise_run": {"queue": "research", "priority": 9},
+    "strategies.*": {"queue": "research"},
 }
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840

@@ -31,7 +31,10 @@ from clusterx.embedded.server import EmbeddedServerError
 from clusterx.embedded.session import EmbeddedSession
 from clusterx.processes import Process
 
-COLOURS = {"web": 36, "stream": 32, "worker": 35, "beat": 33, "venue": 34, "servers": 90, "set-up": 90}
+COLOURS = {
+    "web": 36, "stream": 32, "worker": 35, "backtests": 35, "research": 35, "beat": 33, "venue": 34,
+    "servers": 90, "set-up": 90,
+}  # fmt: skip
 FEEDS = ("auto", "recorded", "simulated", "binance", "off")
 LONGEST_PAUSE = 15.0
 PATIENCE = 12.0
@@ -43,7 +46,7 @@ class CannotStart(Exception):
 
 
 def say(name: str, line: str) -> None:
-    prefix = f"{name:>8} │ "
+    prefix = f"{name:>9} │ "
     if sys.stdout.isatty():
         prefix = f"\x1b[{COLOURS.get(name, 37)}m{prefix}\x1b[0m"
     with suppress(OSError):  # the terminal was closed; what runs goes on, and is stopped in order
@@ -159,7 +162,7 @@ class Supervisor:
     # -- the processes ----------------------------------------------------------------------------------------
 
     def plan(self) -> list[Process]:
-        planned = [processes.web(self.host, self.port), processes.stream(), processes.worker(), processes.beat()]
+        planned = [processes.web(self.host, self.port), processes.stream(), *processes.workers(), processes.beat()]
         return [processes.venue(), *planned] if self.feed in {"recorded", "simulated"} else planned
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from celery import signals as celery_signals
 
@@ -44,20 +45,32 @@ def publish_study(*, study_id: int, **_: Any) -> None:
 
 # -- the worker's own life -------------------------------------------------------------------------------------------
 
-RESEARCH = "research"
+BACKTESTS, RESEARCH = "backtests", "research"
+PATIENT: Final = 10  # nice of who does nothing that somebody watches
 
 
 def prepare_worker(*, instance: Any, **_: Any) -> None:
-    """A worker that does runs has the engine compiled beside it, and loaded in each of its processes, the sandbox too."""
-    if RESEARCH in instance.app.amqp.queues.consume_from:
+    """A worker that does runs has the engine compiled beside it, and loaded in each of its processes, the sandbox too.
+
+    One that only does research loads these with its first task, and gives way to the others of its machine.
+    """
+    queues = set(instance.app.amqp.queues.consume_from)
+    if queues & {BACKTESTS, RESEARCH}:
         celery_signals.worker_ready.connect(compile_engine, weak=False, dispatch_uid="strategies.compile_engine")
+    if BACKTESTS in queues:
         celery_signals.worker_process_init.connect(load_engine, weak=False, dispatch_uid="strategies.load_engine")
+    if queues == {RESEARCH}:
+        celery_signals.worker_process_init.connect(give_way, weak=False, dispatch_uid="strategies.give_way")
 
 
 def compile_engine(**_: Any) -> None:
     if not warming.is_compiled():
         compiler = warming.compile_aside()
         celery_signals.worker_shutting_down.connect(lambda **_: compiler.terminate(), weak=False)
+
+
+def give_way(**_: Any) -> None:
+    os.nice(PATIENT)
 
 
 def load_engine(**_: Any) -> None:

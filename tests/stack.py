@@ -22,6 +22,8 @@ import psycopg
 from clusterx.embedded.layout import PROJECT, Layout
 from clusterx.supervisor import free_port
 
+WORKERS = ("worker", "backtests", "research")
+
 
 class Stack:
     """One supervised ClusterX in a data folder of its own."""
@@ -105,7 +107,7 @@ class Stack:
         """kill -9, workers' children included, and wait until another one runs."""
         pid = self.pid(name)
         assert pid is not None, name
-        family = psutil.Process(pid).children(recursive=True) if name == "worker" else []
+        family = psutil.Process(pid).children(recursive=True) if name in WORKERS else []
         os.kill(pid, signal.SIGKILL)
         for child in family:
             child.kill()

@@ -131,7 +131,9 @@ def _hand_out(study: Study, at: datetime, searches: Mapping[int, Search]) -> boo
     left = study.chunks.filter(done_at=None).count()
     room = studies.AHEAD * studies.workers() - left
     total = study.trials_total or 1
-    size = chunk_size(total, studies.workers(), study.state["seconds_each"], studies.CHUNK_SECONDS)
+    # The first chunks are of a guessed size and a slow strategy is ten times slower: they are small, and the others measured.
+    wanted = studies.CHUNK_SECONDS if study.trials_done else min(studies.FIRST_SECONDS, studies.CHUNK_SECONDS)
+    size = chunk_size(total, studies.workers(), study.state["seconds_each"], wanted)
     declared = None
     for place, one in enumerate(study.state["searches"]):
         if one["done"] or room <= 0:

@@ -22,7 +22,7 @@ from clusterx.supervisor import Supervisor, free_port
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
-NAMES = ("web", "stream", "worker", "beat", "venue", "postgres", "redis")
+NAMES = ("web", "stream", "worker", "backtests", "research", "beat", "venue", "postgres", "redis")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,10 @@ import yaml
 from clusterx import processes
 
 PROJECT = Path(__file__).resolve().parents[2]
-OURS = ("migrate", "web", "stream", "worker-market", "worker-trading", "worker-research", "worker-default", "beat")
+OURS = (
+    "migrate", "web", "stream", "worker-market", "worker-trading", "worker-backtests", "worker-research", "worker-default",
+    "beat",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

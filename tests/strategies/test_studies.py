@@ -196,6 +196,21 @@ def test_the_order_of_workers_does_not_change_what_is_tried(person, kind, monkey
 
 
 @pytest.mark.django_db
+def test_chunks_are_small_until_it_is_known_what_a_trial_takes(person, monkeypatch):
+    monkeypatch.setattr(studies, "workers", lambda: 1)
+    tried = trying._tried
+    monkeypatch.setattr(trying, "_tried", lambda chunk: (tried(chunk)[0], 0.05 * len(chunk.numbers)))  # 50 ms a trial
+    space = {"fast": {"minimum": 2, "maximum": 40}, "slow": {"minimum": 41, "maximum": 200}}
+    study = study_of(person, kind="random", space=space, budget=900, instrument=listed(walk(2400)).ref)
+    begin_study(study_id=study.pk, at=START)
+    first, second = to_do(study)
+    guess = 0.0003 + 2400e-8
+    assert max(len(first.numbers), len(second.numbers)) * guess <= studies.FIRST_SECONDS
+    assert do_chunk(chunk_id=first.pk, at=START)
+    assert len(to_do(study)[-1].numbers) == studies.CHUNK_SECONDS / 0.05
+
+
+@pytest.mark.django_db
 def test_walk_forward_in_chunks_is_that_of_the_shell(person):
     plan, market = {"mode": "anchored", "windows": 3}, listed(walk(2400)).ref
     study = worked(study_of(person, kind="walk-forward", plan=plan, instrument=market))

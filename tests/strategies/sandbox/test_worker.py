@@ -20,7 +20,7 @@ def worker(*queues: str) -> SimpleNamespace:
     return SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=queues))))
 
 
-def test_a_process_of_a_research_worker_starts_its_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_of_a_worker_that_does_runs_starts_its_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     with Pool(1, LIMITS) as pool:
         monkeypatch.setattr(subjects, "_pool", pool)
         monkeypatch.setattr(warming, "FIRST_LOOK", 0.0)
@@ -30,7 +30,7 @@ def test_a_process_of_a_research_worker_starts_its_sandbox(monkeypatch: pytest.M
         monkeypatch.setattr(celery_signals.worker_ready, "receivers", [])
         receivers.prepare_worker(instance=worker("market"))
         assert not celery_signals.worker_process_init.receivers
-        receivers.prepare_worker(instance=worker("research"))
+        receivers.prepare_worker(instance=worker("market", "backtests"))
         celery_signals.worker_process_init.send(sender=None)
         assert until(lambda: len(pool._zygotes) == 1, 60)
 
