@@ -1,7 +1,7 @@
 // Rows of bars, and the feed that keeps them without a hole.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { barAt, indexOf, merge, put } from "../src/js/chart/bars.js";
 import { BarFeed } from "../src/js/chart/feed.js";
 
@@ -98,7 +98,92 @@ test("a hole in the sequence is filled by REST before the bar is shown", async (
   await settle();
   assert.deepEqual(times(feed.rows), [60, 120, 180, 240, 300, 360]);
   assert.equal(one.asked.length, 2);
-  assert.equal(one.asked[1].start, "120");
+  assert.equal(one.asked[1].start, "60"); // the newest two may have been amended
+});
+
+const same = (feed, one) => assert.deepEqual(feed.rows, one.forming ? [...one.candles, one.forming] : one.candles);
+
+test("a bar that stayed unfinished because the stream died is no closed one: it and those that are missing come from REST", async () => {
+  const one = server(60, 120, 180);
+  const { feed, say } = await feedOf(one);
+  say(forming(240, 5)); // and the stream dies
+  one.candles.push(bar(240, 6), bar(300, 7), bar(360, 8));
+  one.forming = bar(420, 9);
+  say(closed(360, 6));
+  say(forming(420, 9));
+  await settle();
+  assert.equal(one.asked[1].start, "60");
+  one.candles[5] = bar(360); // as the stream said it
+  same(feed, one);
+  assert.equal(feed.formingTime, 420);
+});
+
+test("an unfinished bar that leaves some out is a hole before any bar closes, looked into once", async () => {
+  const one = server(60, 120, 180);
+  const { feed, say } = await feedOf(one);
+  say(forming(240, 5));
+  say(forming(300, 5)); // the last word on 240 may still come
+  assert.equal(one.asked.length, 1);
+  one.forming = bar(420, 9);
+  say(forming(420, 9));
+  say(forming(420, 9));
+  await settle();
+  assert.deepEqual(times(feed.rows), [60, 120, 180, 420]); // the server has none of them yet: no half bar stands for a whole one
+  say(forming(420, 9));
+  await settle();
+  assert.equal(one.asked.length, 2);
+  one.candles.push(bar(240, 6), bar(300, 7), bar(360, 8));
+  say({ type: "update", seq: 4, data: { closed: bar(240, 6), revision: 0 } });
+  say({ type: "update", seq: 5, data: { closed: bar(300, 7), revision: 0 } });
+  say({ type: "update", seq: 6, data: { closed: bar(360, 8), revision: 0 } });
+  await settle();
+  same(feed, one);
+});
+
+test("what REST could not answer yet is asked for again when a snapshot follows", async () => {
+  const one = server(60, 120, 180, 240);
+  const { feed, say } = await feedOf(one);
+  say({ type: "snapshot", seq: 4, data: { closed: bar(240), forming: null } });
+  say(closed(540));
+  await settle();
+  say(closed(600));
+  assert.deepEqual(times(feed.rows), [60, 120, 180, 240, 540, 600]);
+  assert.equal(one.asked.length, 2);
+  one.candles.push(...[300, 360, 420, 480, 540, 600].map((time) => bar(time)));
+  say({ type: "snapshot", seq: 10, data: { closed: bar(600), forming: null } });
+  await settle();
+  assert.equal(one.asked.length, 3);
+  same(feed, one);
+});
+
+test("bars that the server sends late are put in their places, with one question for them all", async () => {
+  const one = server(60, 120, 180, 420);
+  const { feed, say } = await feedOf(one);
+  one.candles.splice(3, 0, bar(240, 5), bar(300, 6), bar(360, 7));
+  for (const [index, time] of [240, 300, 360].entries()) say({ type: "update", seq: time / 60, data: { closed: bar(time, 5 + index), revision: 0 } });
+  await settle();
+  assert.equal(one.asked.length, 2);
+  same(feed, one);
+});
+
+test("a server that fails is asked again, and what came meanwhile is replayed", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  mock.method(console, "warn", () => {});
+  const turn = () => new Promise(setImmediate);
+  const one = server(60, 120);
+  const { feed, say } = await feedOf(one);
+  const answering = globalThis.fetch;
+  globalThis.fetch = async () => ({ ok: false, status: 502, json: async () => ({}) });
+  one.candles.push(bar(180), bar(240), bar(300));
+  say(closed(240));
+  say(closed(300));
+  await turn();
+  assert.deepEqual(times(feed.rows), [60, 120]);
+  globalThis.fetch = answering;
+  mock.timers.tick(2000);
+  await turn();
+  same(feed, one);
+  mock.reset();
 });
 
 test("after a reconnection the snapshot asks for what was missed", async () => {
