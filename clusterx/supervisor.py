@@ -161,8 +161,12 @@ class Supervisor:
 
     # -- the processes ----------------------------------------------------------------------------------------
 
-    def plan(self) -> list[Process]:
-        planned = [processes.web(self.host, self.port), processes.stream(), *processes.workers(), processes.beat()]
+    def plan(self, *, late: bool = False) -> list[Process]:
+        """What is kept running; ``late``: what begins when the site is ready."""
+        first, *others = processes.workers()
+        if late:
+            return others
+        planned = [processes.web(self.host, self.port), processes.stream(), first, processes.beat()]
         return [processes.venue(), *planned] if self.feed in {"recorded", "simulated"} else planned
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
@@ -255,9 +259,12 @@ class Supervisor:
                 await asyncio.wait_for(self.stopping.wait(), 0.5)
 
     async def announce(self) -> None:
-        """Say that the site is ready once it answers so itself."""
+        """Say that the site is ready once it answers so itself. Who can wait is started then: processors are few."""
         while not self.stopping.is_set():
             if await self.site_answers():
+                for process in self.plan(late=True):
+                    self._keepers.append(asyncio.create_task(self.keep(process)))
+                await asyncio.sleep(0)  # so that they are there when we say so
                 say("web", f"ClusterX is ready: http://{self.host}:{self.port}  (feed: {self.feed})")
                 say(
                     "web",
@@ -281,15 +288,15 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stopping.set)
         self._echoes: set[asyncio.Task[None]] = set()
-        keepers: list[asyncio.Task[None]] = []
+        self._keepers: list[asyncio.Task[None]] = []
         try:
             self.claim()
             if os.environ.get("LOCAL_VENUE_URL") is None and self.feed in {"recorded", "simulated"}:
                 os.environ["LOCAL_VENUE_URL"] = f"http://127.0.0.1:{free_port()}"
             await asyncio.to_thread(self.session.open)
             await self.prepare()
-            keepers = [asyncio.create_task(self.keep(process)) for process in self.plan()]
-            keepers += [asyncio.create_task(self.keep_servers()), asyncio.create_task(self.announce())]
+            self._keepers += [asyncio.create_task(self.keep(process)) for process in self.plan()]
+            self._keepers += [asyncio.create_task(self.keep_servers()), asyncio.create_task(self.announce())]
             await self.stopping.wait()
             say("set-up", "Stopping")
         except (CannotStart, EmbeddedServerError) as error:
@@ -297,13 +304,13 @@ class Supervisor:
             return 1
         finally:
             self.stopping.set()
-            for task in keepers:
+            for task in self._keepers:
                 task.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)  # first, so that none is starting a process
+            await asyncio.gather(*self._keepers, return_exceptions=True)  # first, so that none is starting a process
             await self.stop_children()
             await asyncio.gather(*self._echoes, return_exceptions=True)
             await asyncio.to_thread(self.session.close)
-            if self._lock is not None and keepers:
+            if self._lock is not None and self._keepers:
                 self.state_file.unlink(missing_ok=True)
         say("set-up", "Stopped")
         return 0
