@@ -110,10 +110,13 @@ async def source(channel: str, emit: Emit, listen: Listen) -> None:
     news = asyncio.Event()
     forming: list[float] | None = None
     closed: list[list[float]] = []
+    changed = False  # bars were stored that nobody was told of one by one
 
     def heard(data: dict[str, Any]) -> None:
-        nonlocal forming
-        if "closed" in data:
+        nonlocal forming, changed
+        if "resync" in data:
+            changed = True
+        elif "closed" in data:
             closed.append(data["closed"])
         elif "forming" in data:
             forming = data["forming"]
@@ -127,11 +130,12 @@ async def source(channel: str, emit: Emit, listen: Listen) -> None:
             news.clear()
             rows, closed[:] = list(closed), []
             taken = [tail.close(row) for row in rows]
-            if not all(taken):  # a bar was missed or amended: read them again
+            again, changed = changed or not all(taken), False
+            if again:  # a bar was missed or amended: read them again
                 tail = await database_sync_to_async(Tail)(instrument, timeframe, spec_of(channel))
                 for row in rows:  # said before it was stored
                     tail.close(row)
-            if rows:
+            if rows or again:
                 emit(tail.newest(None))
             if forming is not None:
                 emit(tail.newest(forming))

@@ -22,7 +22,7 @@ import orjson
 import redis.asyncio
 from django.conf import settings
 
-from clusterx.live.publish import encode, prefix, topic
+from clusterx.live.publish import encode, prefix, resync, topic
 from clusterx.live.registry import kind_of
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ GATHER_SECONDS = 0.005  # the stream publishes all channels at once: what it sai
 CLOSING_ROUNDS, CLOSING_SECONDS = 5, 2.0
 MOST_WAITING = 512  # messages of one client between two frames
 CONFIRM_SECONDS = 2.0
+RESYNC = {"resync": True}  # what callbacks hear of one
 Heard = Callable[[dict[str, Any]], None]
 
 
@@ -72,10 +73,6 @@ class Subscriber:
         self.newest.clear()
         self.lost.clear()
         return waiting
-
-
-def resync(channel: str) -> bytes:
-    return orjson.dumps({"t": "resync", "ch": channel})
 
 
 def frame(messages: Iterable[bytes]) -> str:
@@ -282,7 +279,7 @@ class Hub:
         if channel in self.listeners:
             self._fan_out(channel, flag, text)
         if callbacks := self.callbacks.get(channel):
-            data = orjson.loads(text)["d"]
+            data = orjson.loads(text).get("d", RESYNC)
             for heard in list(callbacks):
                 try:
                     heard(data)

@@ -17,7 +17,7 @@ from django.conf import settings
 
 logger = logging.getLogger(__name__)
 KEPT_FOR = 7 * 86400
-Message = tuple[str, dict[str, Any], int | None, bool]  # channel, data, seq, keep
+Message = tuple[str, dict[str, Any] | None, int | None, bool]  # channel, data (None: a resync), seq, keep
 
 
 def prefix() -> str:
@@ -42,6 +42,11 @@ def encode(channel: str, data: dict[str, Any], seq: int | None, kind: str = "upd
         message["seq"] = seq
     message["d"] = data
     return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY, default=str)
+
+
+def resync(channel: str) -> bytes:
+    """Tells clients that something of a channel was lost, or came to be without being sent: they ask REST."""
+    return orjson.dumps({"t": "resync", "ch": channel})
 
 
 def _packed(channel: str, data: dict[str, Any], seq: int | None, adds: bool) -> bytes:
@@ -97,7 +102,10 @@ def publish(channel: str, data: dict[str, Any], *, seq: int | None = None, keep:
         _state.succeeded()
 
 
-def _add(pipeline: Any, channel: str, data: dict[str, Any], seq: int | None, keep: bool, adds: bool = False) -> None:
+def _add(pipeline: Any, channel: str, data: dict[str, Any] | None, seq: int | None, keep: bool, adds: bool = False) -> None:
+    if data is None:
+        pipeline.publish(topic(channel), b"!" + resync(channel))
+        return
     if keep:
         # One field for each sort of message, so that a closed bar and the forming one stand side by side.
         sort = next(iter(data), "")

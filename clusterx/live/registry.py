@@ -21,7 +21,8 @@ class Kind:
     Both are synchronous and may read the database.
 
     ``source(channel, emit, listen)`` computes a channel inside the web process for as long as somebody there listens to it:
-    it runs until it is cancelled, hears another channel by ``listen(other, callback)`` and sends by ``emit(data)``.
+    it runs until it is cancelled, hears another channel by ``listen(other, callback)`` (of a resync ``{"resync": True}``) and
+    sends by ``emit(data)``.
     Channels without a source come over Redis.
     """
 

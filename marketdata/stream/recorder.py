@@ -1,7 +1,8 @@
 """The one place where the stream process writes and publishes.
 
 Connections hand in what they heard. Ticks go out to Redis twenty times a second. Ten times a second a batch goes to the
-database, in one thread with one connection, and a closed bar is published only after it is committed. While the database
+database, in one thread with one connection, and a closed bar is published only after it is committed: one that the stream
+missed and the venue was asked for, too, where it is one of a few of its series, and otherwise by a resync. While the database
 is away candles are kept and everything else is bounded; while Redis is away nothing waits for it. A row that the database
 refuses is left out and counted, so that it holds up no other.
 """
@@ -36,6 +37,7 @@ MOST_TRADES = 200_000  # kept while the database is away
 LONGEST_PAUSE = 10.0
 MOST_NEWS = 10_000  # batches of closed bars that wait while Redis is away
 LAST_NEWS_SECONDS = 5.0
+MOST_TOLD = 20  # bars of the past, of a series and batch, that are sent one by one
 REFUSED = (psycopg.DataError, psycopg.IntegrityError, ArithmeticError, ValueError, OSError, struct.error)  # by a row's content
 
 
@@ -55,7 +57,7 @@ class Batch:
     """What one flush writes."""
 
     candles: list[tuple[int, str, Bar]] = field(default_factory=list)
-    history: list[tuple[int, str, Bar]] = field(default_factory=list)  # stored like candles, and news to nobody
+    history: list[tuple[int, str, Bar]] = field(default_factory=list)  # for who draws them: nobody acts on the past
     trades: list[tuple[int, Trade]] = field(default_factory=list)
     quotes: list[tuple[int, Quoted]] = field(default_factory=list)
     books: list[tuple[int, int, int, Any, Any]] = field(default_factory=list)
@@ -201,18 +203,27 @@ class Recorder:
         )  # fmt: skip
 
     def _announce(self, batch: Batch, changed: list[tuple[Any, ...]]) -> None:
-        written = {(instrument_id, timeframe, bar.time): bar for instrument_id, timeframe, bar in batch.candles}
+        live = {(instrument_id, timeframe, bar.time): bar for instrument_id, timeframe, bar in batch.candles}
+        past = {(instrument_id, timeframe, bar.time): bar for instrument_id, timeframe, bar in batch.history}
+        missed: dict[str, list[Message]] = {}
         messages: list[Message] = []
         news = []
         for instrument_id, timeframe, opened, inserted, revision in sorted(changed, key=lambda row: (row[2], row[1])):
-            bar = written.get((instrument_id, timeframe, opened))
+            key = (instrument_id, timeframe, opened)
+            bar = live.get(key) or past.get(key)
             ref = self.refs.get(instrument_id)
             if bar is None or ref is None:
                 continue
+            channel, number = f"candles/{ref}/{timeframe}", opened // TIMEFRAMES[timeframe].seconds
             data = {"closed": bar.row, "revision": 0 if inserted else revision}
-            messages.append((f"candles/{ref}/{timeframe}", data, opened // TIMEFRAMES[timeframe].seconds, True))
+            if key not in live:
+                missed.setdefault(channel, []).append((channel, data, number, False))
+                continue
+            messages.append((channel, data, number, True))
             if inserted:
                 news.append({"instrument_id": instrument_id, "timeframe": timeframe, "time": opened, "close": bar.close})
+        for channel, told in missed.items():
+            messages[:0] = told if len(told) <= MOST_TOLD else [(channel, None, None, False)]
         try:
             self._news.put_nowait((messages, news))
         except asyncio.QueueFull:

@@ -435,6 +435,24 @@ async def test_an_account_is_heard_by_its_owner_and_nobody_else(opened: Opener) 
         assert not [one for one in visitor.messages if one.get("ch") == channel]
 
 
+async def test_a_resync_of_bars_reaches_clients_and_the_indicators_that_are_computed_here(
+    opened: Opener, instrument: Instrument
+) -> None:
+    candles, average = f"candles/{instrument.ref}/1m", f"indicators/{instrument.ref}/1m/sma(2)"
+    for minute in (MINUTE, MINUTE + 1):
+        await sync_to_async(close_bar)(instrument, minute)
+    visitor = await opened()
+    await visitor.subscribe(candles, average)
+    await sync_to_async(close_bar)(instrument, MINUTE + 2)
+    await visitor.until(lambda one: one["ch"] == average and one["d"]["time"] == (MINUTE + 2) * 60)
+    late = Bar((MINUTE + 1) * 60, 200.0, 200.0, 200.0, 200.0, 1.0)
+    await sync_to_async(write_candles)([(instrument.pk, "1m", late)])
+    await sending.publish_many_async([(candles, None, None, False)])
+    came = await visitor.until(lambda one: one["ch"] == average)
+    assert {"t": "resync", "ch": candles} in came
+    assert came[-1]["d"]["values"] == {"value": 150.0}
+
+
 # -- without Redis ----------------------------------------------------------------------------------------------------
 
 

@@ -84,7 +84,7 @@ class Heard:
     def of(self, kind: str) -> list[Any]:
         while (message := self.listening.get_message()) is not None:
             self.said.append(orjson.loads(message["data"][1:]))
-        return [one["d"][kind] for one in self.said if kind in one["d"]]
+        return [one["d"][kind] for one in self.said if kind in one.get("d", {})]
 
     def close(self) -> None:
         self.listening.close()
@@ -286,3 +286,30 @@ async def test_receivers_hear_of_a_bar_that_is_committed_and_not_of_history(
     recorder.candle(instrument.pk, "1m", bar(1))
     await until(lambda: seen)
     assert seen == [(bar(1).time, [0, 1])]
+
+
+async def test_bars_that_the_stream_missed_are_sent_before_what_closes_after_them_and_many_as_one_resync(
+    recorder: Recorder, instrument: Instrument, heard: Heard
+) -> None:
+    seen: list[int] = []
+
+    def receive(*, time: int, **_: Any) -> None:
+        seen.append(time)
+
+    bar_closed.connect(receive)
+    candles = f"candles/{instrument.ref}/1m"
+    for minute in (0, 1):
+        recorder.candle(instrument.pk, "1m", bar(minute), history=True)
+    recorder.candle(instrument.pk, "1m", bar(2))
+    await until(lambda: len(heard.of("closed")) == 3)
+    first = OPENED // 60
+    sent = [(one["seq"], one["d"]["closed"], one["d"]["revision"]) for one in heard.said]
+    assert sent == [(first + minute, bar(minute).row, 0) for minute in range(3)]
+    assert live.kept(candles) == {"closed": bar(2).row, "revision": 0}  # what is past is not the newest
+    heard.said.clear()
+    for minute in range(3, 3 + recording.MOST_TOLD + 1):
+        recorder.candle(instrument.pk, "1m", bar(minute), history=True)
+    recorder.candle(instrument.pk, "1m", bar(99))
+    await until(lambda: heard.of("closed"))
+    assert [(one["t"], one["ch"]) for one in heard.said] == [("resync", candles), ("update", candles)]
+    await until(lambda: seen == [bar(2).time, bar(99).time])
