@@ -10,7 +10,7 @@ NODE := $(if $(shell command -v npm),,$(abspath $(VENV))/node/bin:)
 WORKERS ?= 2
 NUMBA := $(CURDIR)/.clusterx/numba
 
-.PHONY: help setup run test check format bench faults shell demo-data lock clean
+.PHONY: help setup run test agreement check format bench faults shell demo-data lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ run: setup  ## start ClusterX; PORT=8000, FEED=recorded|simulated|binance
 test: setup $(VENV)/installed-dev  ## the whole test suite, browser tests included where Chromium is
 	@NUMBA_CACHE_DIR=$(NUMBA) $(PY) manage.py warm_engine
 	@NUMBA_CACHE_DIR=$(NUMBA) $(PY) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+agreement: setup $(VENV)/installed-dev  ## the engine beside its reference: CASES=10000 random cases from FIRST=0 on
+	@NUMBA_CACHE_DIR=$(NUMBA) $(PY) manage.py warm_engine
+	@ENGINE_CASES=$(or $(CASES),10000) ENGINE_FIRST_CASE=$(or $(FIRST),0) NUMBA_CACHE_DIR=$(NUMBA) \
+		$(PY) -m pytest -n $(WORKERS) tests/strategies/engine/test_agreement.py
 
 check: setup $(VENV)/installed-dev  ## format, lint, layers, types, Django's checks, migrations
 	@$(VENV)/bin/ruff format --check .

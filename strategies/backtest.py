@@ -28,6 +28,7 @@ from strategies.contract import (
     as_signals,
 )
 from strategies.engine import InvalidSimulation, Result, simulate
+from strategies.engine.checking import Fault, fault
 from strategies.engine.context import InvalidOrder, run_events
 from strategies.errors import InvalidBars, NoBars, Refused
 from strategies.metrics.errors import InvalidRun
@@ -177,20 +178,15 @@ def check_bars(bars: Sequence[Bars]) -> None:
         if (np.diff(one.time) <= 0).any():
             at = int(np.argmax(np.diff(one.time) <= 0)) + 1
             raise InvalidBars(f"times must ascend; bar {at} does not come after the one before it", bar=at)
-        prices = np.column_stack([one.open, one.high, one.low, one.close])
-        absent = np.isnan(prices).all(axis=1) if len(bars) > 1 else np.zeros(len(one), np.bool_)
-        highest, lowest = prices.max(axis=1), prices.min(axis=1)
-        for wrong, why in (
-            (~np.isfinite(prices).all(axis=1), "a price is not a number"),
-            (lowest <= 0, "a price is not above 0"),
-            ((one.high < highest) | (one.low > lowest), "high and low do not hold open and close"),
-            ((one.volume < 0) | np.isinf(one.volume), "volume is below 0 or infinite"),
-        ):
-            wrong = wrong & ~absent
-            if wrong.any():
-                at = int(np.argmax(wrong))
-                moment = np.datetime64(int(one.time[at]), "s")
-                raise InvalidBars(f"bar {at} ({moment} UTC): {why}", bar=at, time=int(one.time[at]), count=int(wrong.sum()))
+        gone = np.isnan([one.open, one.high, one.low, one.close])
+        partly = gone.any(axis=0) & ~(gone.all(axis=0) if len(bars) > 1 else False)
+        wrong = fault(one)
+        if partly.any():
+            wrong = Fault(int(np.argmax(partly)), "a price is not a number", int(partly.sum()))
+        if wrong:
+            moment = np.datetime64(int(one.time[wrong.bar]), "s")
+            text = f"bar {wrong.bar} ({moment} UTC): {wrong.why}"
+            raise InvalidBars(text, bar=wrong.bar, time=int(one.time[wrong.bar]), count=wrong.count)
 
 
 def on_one_axis(bars: Sequence[Bars]) -> list[Bars]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ import numpy.typing as npt
 from clusterx.errors import DomainError
 from strategies.engine import layout as at
 from strategies.engine.layout import Action, Kind, SlippageKind, TimeInForce
-from strategies.engine.series import INTENT_SIZE
 
 Floats = npt.NDArray[np.float64]
 ENGINE_VERSION: Final = 1
@@ -26,14 +25,30 @@ class InvalidSimulation(DomainError):
     code = "invalid-simulation"
 
 
-def refuse(name: str, expected: str, value: object) -> None:
-    raise InvalidSimulation(f"{name} must be {expected}, was {value!r}", field=name)
+def refuse(name: str, expected: str, value: object, field: str | None = None, *, where: str = "") -> NoReturn:
+    """``field`` is what the fact names, where that is not ``name``; ``where`` says which of many it is."""
+    place = f" ({where})" if where else ""
+    raise InvalidSimulation(f"{name} must be {expected}, was {value!r}{place}", field=field or name)
 
 
-def number(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises InvalidSimulation unless ``value`` is a finite number in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
-        refuse(name, f"{low:g} or more" if math.isinf(high) else f"{low:g}..{high:g}", value)
+def number(name: str, value: Any, low: float, high: float = math.inf) -> Any:
+    """``value`` as a number of Python. Raises InvalidSimulation unless it is finite and in [low, high]."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, bool) or not isinstance(plain, (int, float)) or not math.isfinite(plain) or not low <= plain <= high:
+        refuse(name, f"{low:g} or more" if math.isinf(high) else f"{low:g}..{high:g}", plain)
+    return plain
+
+
+def settle(told: object, name: str, low: float, high: float = math.inf, called: str = "") -> None:
+    """Check a number of a frozen dataclass, and keep it as Python's own: it goes into JSON."""
+    object.__setattr__(told, name, number(called or name, getattr(told, name), low, high))
+
+
+def settle_flag(told: object, name: str) -> None:
+    value = getattr(told, name)
+    if not isinstance(value, (bool, np.bool_)):
+        refuse(name, "True or False", value)
+    object.__setattr__(told, name, bool(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +63,9 @@ class Market:
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "minimum_notional"):
-            number(name, getattr(self, name), 0.0)
-        number("multiplier", self.multiplier, 1e-12)
+            settle(self, name, 0.0)
+        settle(self, "multiplier", 1e-12)
+        settle_flag(self, "short")
 
     def row(self) -> list[float]:
         return [self.tick, self.lot, self.minimum_notional, self.multiplier, float(self.short)]
@@ -65,7 +81,7 @@ class Slippage:
     def __post_init__(self) -> None:
         if self.kind not in SLIPPAGES:
             refuse("slippage", " or ".join(SLIPPAGES), self.kind)
-        number("slippage size", self.size, 0.0)
+        settle(self, "size", 0.0, called="slippage size")
 
 
 SLIPPAGES: Final = {
@@ -90,12 +106,14 @@ class Costs:
     interest: float = 0.0
 
     def __post_init__(self) -> None:
-        number("maker", self.maker, -0.01, 0.5)
-        number("taker", self.taker, 0.0, 0.5)
+        settle(self, "maker", -0.01, 0.5)
+        settle(self, "taker", 0.0, 0.5)
         for name in ("per_unit", "minimum"):
-            number(name, getattr(self, name), 0.0)
+            settle(self, name, 0.0)
         for name in ("borrow", "interest"):
-            number(name, getattr(self, name), 0.0, 10.0)
+            settle(self, name, 0.0, 10.0)
+        if not isinstance(self.slippage, Slippage):
+            refuse("slippage", "Slippage", self.slippage)
 
     @classmethod
     def of(cls, fee: float = 0.0, slippage: float = 0.0) -> Costs:
@@ -126,10 +144,11 @@ class Rules:
             refuse("fill", "next-open or close", self.fill)
         if self.intrabar not in ("pessimistic", "optimistic"):
             refuse("intrabar", "pessimistic or optimistic", self.intrabar)
-        number("leverage", self.leverage, 0.01, 1000)
-        number("maintenance", self.maintenance, 0.0, 0.99)
+        settle(self, "leverage", 0.01, 1000)
+        settle(self, "maintenance", 0.0, 0.99)
         if self.volume_share is not None:
-            number("volume_share", self.volume_share, 0.0, 1.0)
+            settle(self, "volume_share", 0.0, 1.0)
+        settle_flag(self, "touch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +163,8 @@ class CorporateAction:
     def __post_init__(self) -> None:
         if self.kind not in ("split", "dividend"):
             refuse("kind", "split or dividend", self.kind)
-        number("value", self.value, 1e-9 if self.kind == "split" else 0.0)
+        split = self.kind == "split"
+        settle(self, "value", 1e-9 if split else 0.0, 1e9 if split else 1e15)
 
     def row(self) -> list[float]:
         split = self.kind == "split"
@@ -195,43 +215,6 @@ def rules_row(costs: Costs, rules: Rules) -> Floats:
     return row
 
 
-def intent_rows(intents: Iterable[Intent] | Floats, n: int, k: int) -> Floats:
-    """Intents as the kernel reads them, checked: (m, 15) float64 in the order they were decided.
-
-    Raises InvalidSimulation for what no order can be: an unknown code, an id that is not new, a bar that is not there.
-    """
-    if isinstance(intents, np.ndarray):
-        table = np.ascontiguousarray(intents, dtype=np.float64)
-    else:
-        table = np.array([intent.row() for intent in intents], dtype=np.float64).reshape(-1, INTENT_SIZE)
-    if table.ndim != 2 or table.shape[1] != INTENT_SIZE:
-        refuse("intents", f"a table of {INTENT_SIZE} columns", table.shape)
-    if not len(table):
-        return table
-    bar, name, instrument, action, side, kind = table[:, :6].T
-    tif, reduce_only, parent, group = table[:, 10:14].T
-    whole = table[:, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14]]
-    if not np.isfinite(whole).all() or (whole != np.floor(whole)).any() or np.isinf(table).any():
-        refuse("intents", "whole numbers in their codes, and nothing infinite", "others")
-    placing = action == Action.PLACE
-    checks: list[tuple[str, str, Any]] = [
-        ("bar", f"ascending in 0..{n - 1}", (bar < 0).any() or (bar >= n).any() or (np.diff(bar) < 0).any()),
-        ("instrument", f"0..{k - 1}", (instrument < 0).any() or (instrument >= k).any()),
-        ("action", "place, cancel or replace", not np.isin(action, list(Action)).all()),
-        ("side", "1 or -1", not np.isin(side[placing], (1, -1)).all()),
-        ("kind", "market, limit, stop, stop-limit or trailing", not np.isin(kind, list(Kind)).all()),
-        ("tif", "GTC, IOC or DAY", not np.isin(tif, list(TimeInForce)).all()),
-        ("reduce_only", "0 or 1", not np.isin(reduce_only, (0, 1)).all()),
-        ("id", "positive and ascending", (name <= 0).any() or (np.diff(name[placing]) <= 0).any()),
-        ("parent and group", "0 or more", (parent < 0).any() or (group < 0).any()),
-        ("quantity", "above 0", (~(table[placing & (parent == 0), 6] > 0)).any()),
-    ]
-    for column, expected, bad in checks:
-        if bad:
-            refuse(f"intents: {column}", expected, "others")
-    return table
-
-
 @dataclass(frozen=True)
 class Assumptions:
     """The assumption sheet of a result: what it was told."""
@@ -255,7 +238,7 @@ class Assumptions:
 
 
 def markets_table(markets: Market | Sequence[Market], k: int) -> tuple[tuple[Market, ...], Floats]:
-    chosen = (markets,) * k if isinstance(markets, Market) else tuple(markets)
-    if len(chosen) != k:
-        refuse("market", f"one, or one for each of {k} instruments", len(chosen))
+    chosen = (markets,) * k if isinstance(markets, Market) else tuple(markets) if isinstance(markets, Iterable) else ()
+    if len(chosen) != k or not all(isinstance(market, Market) for market in chosen):
+        refuse("market", f"one Market, or one for each of {k} instruments", chosen or markets)
     return chosen, np.array([market.row() for market in chosen], dtype=np.float64)

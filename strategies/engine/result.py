@@ -54,8 +54,12 @@ def structured(table: Floats, fields: list[tuple[str, str, int]]) -> Table:
 class Result:
     """A simulation's outcome.
 
-    ``time`` (n,) int64 epoch seconds; ``equity`` (n,) float64, account value at each close. The tables are structured
-    arrays, made when they are first asked for.
+    ``time`` (n,) int64 epoch seconds of each bar's opening; ``equity`` (n,) float64, account value at each close;
+    ``assumptions``, what it was told; ``flags``, what to know before believing it: bankrupt, liquidations,
+    short_not_allowed, open_positions. The tables ``orders``, ``fills`` and ``trades`` are structured arrays, made when they
+    are first asked for: ``result.trades["pnl"]``, ``result.trades.dtype.names``. Bars are indices into ``time``, prices are
+    in the quote currency, quantities in units, money in the account's currency. ``account``, ``raw_orders``, ``raw_fills``
+    and ``prices`` are the kernel's own tables.
     """
 
     time: npt.NDArray[np.int64]
@@ -80,12 +84,15 @@ class Result:
 
     @cached_property
     def orders(self) -> Table:
-        """Every order: see section 9 of docs/engine.md. ``status``, ``why``, ``kind``, ``origin`` are codes of ``layout``."""
+        """Every order: see section 9 of docs/engine.md. ``status``, ``why``, ``kind``, ``origin``, ``tif`` are codes of
+        ``Status``, ``Why``, ``Kind``, ``Origin``, ``TimeInForce``; ``bar`` is that of the decision, ``filled`` a quantity,
+        ``reason`` the number that an intent carried."""
         return structured(self.raw_orders, ORDER_FIELDS)
 
     @cached_property
     def fills(self) -> Table:
-        """Every fill. ``order`` is the order's id."""
+        """Every fill, in the order they happened. ``order`` is the order's id; ``fee`` and ``slippage`` are money, ``position``
+        the units held after it, ``phase`` a code: 0 at the open, 1 stops and 2 limits within the bar, 3 at the close."""
         table = structured(self.raw_fills, FILL_FIELDS)
         table["order"] = self.raw_orders[self.raw_fills[:, at.FILL_ORDER].astype(np.int64), at.ID] if len(table) else 0
         return table
@@ -103,7 +110,8 @@ class Result:
 
     @cached_property
     def trades(self) -> Table:
-        """From flat to flat, or through zero. ``mae`` ≤ 0 ≤ ``mfe`` in account currency."""
+        """From flat to flat, or through zero. ``pnl`` is after fees; ``mae`` ≤ 0 ≤ ``mfe`` in account currency; ``quantity`` is
+        the largest that was held. ``entry_reason`` and ``exit_reason`` are an intent's own number, or minus an ``Origin``."""
         _, _, close = self.prices
         multipliers = np.array([market.multiplier for market in self.assumptions.markets])
         rows, last = trades_of(self.raw_fills, self.raw_orders, multipliers, close, self.splits)

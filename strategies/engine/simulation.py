@@ -10,6 +10,8 @@ from numba import njit
 
 from marketdata.bars import Bars
 from strategies.engine import layout as at
+from strategies.engine.checking import actions_table, levels, numbers, rates, sound, switches, told, whole
+from strategies.engine.intents import intent_rows
 from strategies.engine.kernel import run
 from strategies.engine.layout import Origin
 from strategies.engine.model import (
@@ -22,7 +24,6 @@ from strategies.engine.model import (
     InvalidSimulation,
     Market,
     Rules,
-    intent_rows,
     markets_table,
     number,
     refuse,
@@ -55,45 +56,75 @@ def simulate(
 ) -> Result:
     """Simulate decisions on closed bars, by the rules of docs/engine.md.
 
+    What is decided at the close of bar i fills in bar i+1 at the earliest.
+
+    >>> import numpy as np
+    >>> from strategies.engine import Bars, Costs, simulate
+    >>> close = np.array([100.0, 101.0, 103.0, 102.0])
+    >>> opened = np.array([100.0, 100.0, 101.0, 103.0])
+    >>> days, volume = np.arange(4) * 86_400, np.full(4, 1e6)
+    >>> bars = Bars(days, opened, np.maximum(opened, close), np.minimum(opened, close), close, volume)
+    >>> result = simulate(bars, np.array([1.0, 1.0, 0.0, 0.0]), costs=Costs.of(fee=0.001))
+    >>> round(result.final_equity, 2), len(result.fills)
+    (10279.42, 2)
+    >>> trade = result.trades[0]
+    >>> int(trade["entry_bar"]), float(trade["entry_price"]), int(trade["exit_bar"]), float(trade["exit_price"])
+    (1, 100.0, 3, 103.0)
+
     Parameters
     ----------
     bars : Bars or k Bars on one time axis
-        n closed bars; an instrument without a bar at some time has NaN prices there.
+        n closed bars: ``Bars(time, open, high, low, close, volume)``, six (n,) arrays. ``time`` is int64, epoch seconds of
+        the opening, ascending; prices are above 0 and lie within high and low. An instrument without a bar at some time has
+        NaN prices there; a volume of NaN is unknown.
     targets : (n,) or (n, k) float64, or Signals
-        The exposure wanted after each close, in [-1, 1]. Exclusive with ``intents``.
-    intents : Intents, or their (m, 15) table
-        Explicit orders by the bar they were decided on.
-    market, costs, rules
-        How the instruments are traded, what it costs, how orders fill.
+        The exposure wanted after each close: -1 wholly short, 0 flat, 1 all of the equity, times ``rules.leverage``. An array
+        alone, or ``strategies.contract.Signals(exposure, stop, take_profit, trail)`` with protective levels of the same
+        shape: prices, and for ``trail`` a distance in price; NaN for none. Either these or ``intents``.
+    intents : Intents, or their (m, 15) float64 table
+        Explicit orders in the order they were decided: ``Intent(bar=3, id=1, side=1, kind=Kind.LIMIT, quantity=2.0,
+        limit=99.5)``; section 5 has all fields, which are the columns of the table. Ids are your own and ascend from 1.
+        ``strategies.engine.context.run_events`` makes such a table of an ``EventStrategy``.
+    market : Market, or k of them
+        ``Market(tick, lot, minimum_notional, multiplier, short)``.
+    costs : Costs
+        ``Costs(maker, taker, per_unit, minimum, slippage, borrow, interest)``, rates as fractions; ``Costs.of(fee, slippage)``
+        for the usual two.
+    rules : Rules
+        ``Rules(fill, leverage, maintenance, volume_share, touch, intrabar)``.
     cash : float
         What the account starts with, in its currency.
     detail : Bars, optional
         Finer bars of the only instrument; they decide what happened within a bar that they cover.
     funding : (n,) or (n, k) float64, optional
-        Rates paid by longs at the open of a bar; 0 or NaN where none is due.
+        Rates in -1..1, paid by longs at the open of a bar; 0 or NaN where none is due.
     actions : CorporateActions by bar
+        ``CorporateAction(bar, instrument, "split", 2.0)``: two new units for one; ``"dividend"``: money a unit.
     tradable : (n,) or (n, k) bool, optional
+        Where false, nothing of the instrument fills in that bar.
     session : (n,) int, optional
         Which session a bar belongs to; UTC days otherwise.
+
+    Returns
+    -------
+    Result
+        ``equity`` (n,) the account's value at each close, ``final_equity``, ``position`` (n, k) units held at each close;
+        ``trades``, ``fills`` and ``orders``, structured arrays with a field for each column (section 9; ``Status``, ``Why``,
+        ``Kind`` and ``Origin`` name the codes); ``costs`` paid by kind and ``rejections`` by reason, dicts; ``flags``;
+        ``orders_hash``; ``assumptions``, the sheet of what it was told. Money is in the account's currency.
 
     Raises
     ------
     InvalidSimulation
-        Where shapes, ranges or codes make no sense; ``facts["field"]`` names which.
+        Where shapes, ranges or codes make no sense: the message says what was expected and what was found,
+        ``facts["field"]`` which of the arguments it is.
     """
-    columns = [bars] if isinstance(bars, Bars) else list(bars)
-    k = len(columns)
-    if k == 0:
-        raise InvalidSimulation("bars must be of at least one instrument", field="bars")
-    time = columns[0].time
-    n = len(time)
-    if any(len(one) != n or not np.array_equal(one.time, time) for one in columns[1:]):
-        raise InvalidSimulation("bars must be on one time axis", field="bars")
-    if not ascending(time):
-        raise InvalidSimulation("bars must be in ascending order of time", field="bars")
-    number("cash", cash, 1e-9, 1e15)
-    if targets is not None and intents is not None:
-        raise InvalidSimulation("targets or intents, not both", field="targets")
+    told(costs, rules)
+    columns = sound_columns(bars)
+    n, k = len(columns[0]), len(columns)
+    cash = number("cash", cash, 1e-9, 1e15)
+    if (targets is None) == (intents is None):
+        refuse("targets", "given, or intents, and not both", "neither" if targets is None else "both")
     chosen, markets = markets_table(market, k)
     exposure, levels, changes = split_targets(targets, n, k)
     fine, fine_from = finer(columns, detail)
@@ -102,29 +133,24 @@ def simulate(
         stops=levels[0],
         profits=levels[1],
         trails=levels[2],
-        intents=intent_rows(intents if intents is not None else (), n, k),
+        intents=intent_rows(() if intents is None else intents, n, k),
+        actions=actions_table(actions, n, k),
         fine=fine,
         fine_from=fine_from,
     )
     if tradable is not None:
-        series = series._replace(fillable=shaped("tradable", tradable, n, k).astype(np.int8))
+        series = series._replace(fillable=switches("tradable", tradable, n, k))
     if session is not None:
-        series = series._replace(session=np.ascontiguousarray(session, dtype=np.int64))
-    if actions:
-        series = series._replace(actions=np.array([action.row() for action in actions], dtype=np.float64))
+        series = series._replace(session=whole("session", session, n))
     if funding is not None:
-        series = series._replace(funding=shaped("funding", funding, n, k))
-    if session is not None and len(series.session) != n:
-        refuse("session", f"{n} values", len(series.session))
-    if len(series.actions) and (np.diff(series.actions[:, 0]) < 0).any():
-        refuse("actions", "in order of bars", "others")
+        series = series._replace(funding=rates(funding, n, k))
     state, equity = simulate_arrays(series, markets, rules_row(costs, rules), cash, expected=changes)
     orders = state.orders[: state.counts[at.ORDERS]]
     if intents is None:
         orders[:, at.ID] = np.arange(1, len(orders) + 1)
     else:
         orders[orders[:, at.ORIGIN] != Origin.INTENT, at.ID] = 0
-    splits = [[action.bar, action.instrument, action.value] for action in actions if action.kind == "split"]
+    splits = [[int(action.bar), int(action.instrument), action.value] for action in actions if action.kind == "split"]
     facts: dict[str, Any] = {"bars": n, "instruments": k, "detail": detail is not None}
     if splits:
         facts["splits"] = splits
@@ -180,14 +206,6 @@ def with_room(state: State, room: int) -> State:
     return state._replace(orders=larger(state.orders), active=larger(state.active), fills=larger(state.fills))
 
 
-@njit(cache=True)
-def ascending(time: Any) -> bool:
-    wrong = 0
-    for i in range(1, len(time)):
-        wrong += time[i] <= time[i - 1]
-    return wrong == 0
-
-
 def changes_of(targets: Floats) -> int:
     """How often targets change, or -1 where one is not in -1..1."""
     columns = [targets.reshape(-1)] if targets.shape[1] == 1 else [np.ascontiguousarray(column) for column in targets.T]
@@ -231,18 +249,10 @@ def series_of(columns: Sequence[Bars]) -> Series:
 
 def panel(columns: Sequence[Bars], name: str) -> Floats:
     """(n, k) of one price. One instrument's column is read where it lies."""
-    if len(columns) == 1:
-        return np.ascontiguousarray(getattr(columns[0], name), dtype=np.float64).reshape(-1, 1)
-    return np.column_stack([np.asarray(getattr(one, name), dtype=np.float64) for one in columns])
-
-
-def shaped(name: str, values: Any, n: int, k: int) -> Floats:
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    if array.ndim == 1 and k == 1:
-        array = array.reshape(-1, 1)
-    if array.shape != (n, k):
-        refuse(name, f"of shape {(n,) if k == 1 else (n, k)}", array.shape)
-    return array
+    arrays = [np.asarray(getattr(one, name), dtype=np.float64) for one in columns]
+    if any(array.ndim != 1 for array in arrays):
+        refuse(f"bars: {name}", "of one dimension", [array.shape for array in arrays], "bars")
+    return np.ascontiguousarray(arrays[0]).reshape(-1, 1) if len(arrays) == 1 else np.column_stack(arrays)
 
 
 def split_targets(targets: Floats | Signals | None, n: int, k: int) -> tuple[Floats, tuple[Floats, Floats, Floats], int]:
@@ -250,13 +260,26 @@ def split_targets(targets: Floats | Signals | None, n: int, k: int) -> tuple[Flo
     none = np.zeros((0, k))
     if targets is None:
         return none, (none, none, none), 0
-    exposure = shaped("targets", getattr(targets, "exposure", targets), n, k)
+    exposure = numbers("targets", getattr(targets, "exposure", targets), (n, k))
     changes = changes_of(exposure)
     if changes < 0:
-        raise InvalidSimulation("targets must be in -1..1, and never NaN", field="targets")
-    levels = [getattr(targets, name, None) for name in ("stop", "take_profit", "trail")]
-    stop, profit, trail = (none if level is None else shaped("levels", level, n, k) for level in levels)
+        bar, column = np.argwhere(~(np.abs(exposure) <= 1))[0]
+        refuse("targets", "in -1..1, and never NaN", float(exposure[bar, column]), where=f"bar {bar}")
+    given = {name: getattr(targets, name, None) for name in ("stop", "take_profit", "trail")}
+    stop, profit, trail = (none if level is None else levels(name, level, n, k) for name, level in given.items())
     return exposure, (stop, profit, trail), changes
+
+
+def sound_columns(bars: object) -> list[Bars]:
+    """One ``Bars`` for each instrument, all on one time axis. Raises InvalidSimulation."""
+    if isinstance(bars, Bars):
+        return [sound(bars)]
+    if not isinstance(bars, (list, tuple)) or not bars:
+        refuse("bars", "Bars, or a list of Bars of one or more instruments", type(bars).__name__)
+    columns = [sound(one) for one in bars]
+    if not all(np.array_equal(one.time, columns[0].time) for one in columns[1:]):
+        refuse("bars", "on one time axis", "on several")
+    return columns
 
 
 def finer(columns: Sequence[Bars], detail: Bars | None) -> tuple[Floats, Any]:
@@ -265,6 +288,7 @@ def finer(columns: Sequence[Bars], detail: Bars | None) -> tuple[Floats, Any]:
         return np.zeros((0, 5)), np.zeros(0, np.int64)
     if len(columns) != 1:
         raise InvalidSimulation("detail needs a single instrument", field="detail")
+    detail = sound(detail, "detail")
     time = columns[0].time
     span = int(time[-1] - time[-2]) if len(time) > 1 else np.iinfo(np.int64).max - int(time[-1]) if len(time) else 0
     edges = np.append(time, time[-1] + span) if len(time) else np.zeros(1, np.int64)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from strategies.engine import layout as at
+from strategies.engine.checking import sound, told
 from strategies.engine.kernel import run
 from strategies.engine.model import Costs, Floats, Market, Rules, markets_table, number, rules_row
 from strategies.engine.shortcuts import plain, run_plain
@@ -59,8 +60,10 @@ def sweep(
 
     The same kernel and rules as ``simulate``; only no tables are made. Raises InvalidSimulation as it does.
     """
-    number("cash", cash, 1e-9, 1e15)
+    told(costs, rules)
+    cash = number("cash", cash, 1e-9, 1e15)
     _, markets = markets_table(market, 1)
+    bars = sound(bars)
     base = series_of([bars])
     row, n = rules_row(costs, rules), len(bars)
     ends = day_ends(base.time)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from marketdata.bars import Bars
 from strategies.contract import InvalidSignals, Panel, Signals, as_signals
-from strategies.engine.model import Intent, InvalidSimulation, intent_rows
+from strategies.engine.intents import intent_rows
+from strategies.engine.model import Intent, InvalidSimulation
 from strategies.engine.series import INTENT_SIZE
 
 Floats = npt.NDArray[np.float64]

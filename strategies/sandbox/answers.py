@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from strategies.contract import Signals
-from strategies.engine.model import InvalidSimulation, intent_rows
+from strategies.engine.intents import intent_rows
+from strategies.engine.model import InvalidSimulation
 from strategies.engine.series import INTENT_SIZE
 from strategies.sandbox.inside.wire import Array
 from strategies.sandbox.limits import Reason
