@@ -447,7 +447,8 @@ async def test_a_resync_of_bars_reaches_clients_and_the_indicators_that_are_comp
     await visitor.until(lambda one: one["ch"] == average and one["d"]["time"] == (MINUTE + 2) * 60)
     late = Bar((MINUTE + 1) * 60, 200.0, 200.0, 200.0, 200.0, 1.0)
     await sync_to_async(write_candles)([(instrument.pk, "1m", late)])
-    await sending.publish_many_async([(candles, None, None, False)])
+    with redis.Redis.from_url(django_settings.LIVE_REDIS_URL) as client:
+        client.publish(sending.topic(candles), b"!" + sending.resync(candles))  # as the stream process says it
     came = await visitor.until(lambda one: one["ch"] == average)
     assert {"t": "resync", "ch": candles} in came
     assert came[-1]["d"]["values"] == {"value": 150.0}
