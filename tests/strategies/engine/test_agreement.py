@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from math import isnan
+from math import isinf, isnan
 
 import pytest
 
@@ -123,4 +123,5 @@ def test_kernel_and_reference_agree_on_everything_reported(batch: int) -> None:
         if time.monotonic() - began > SECONDS / BATCHES:
             break
     assert compared > 0
-    assert compared == len(range(FIRST + batch, FIRST + CASES, BATCHES)) or SECONDS < float("inf")
+    if isinf(SECONDS):
+        assert compared == len(range(FIRST + batch, FIRST + CASES, BATCHES))
