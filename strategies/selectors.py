@@ -216,6 +216,15 @@ def evidence_of(run: Run) -> tuple[dict[str, Any] | None, int]:
     return shown.to_json(), trials
 
 
+def study_evidence(study: Study) -> dict[str, Any]:
+    """What a study that is done shows against luck, by all trials that its owner has made of the strategy up to now."""
+    from strategies.robustness.evidence import recounted
+
+    told = study.evidence or {}
+    subject: Tried = study.library or study.version.strategy  # type: ignore[union-attr]
+    return recounted(told, max(int(told.get("trials", 0)), count_trials(study.owner, subject)))
+
+
 def appraisal_of(run: Run) -> Appraisal | None:
     """The tests of robustness of a run, if they were made."""
     return Appraisal.objects.filter(run=run).first()

@@ -13,6 +13,7 @@ Sources: see ``sharpe``.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from strategies.robustness.samples import InvalidSample, count, share, table
 from strategies.robustness.sharpe import (
     ALIKE,
+    Moments,
     clusters,
     deflated_sharpe,
     expected_maximum_sharpe,
@@ -102,9 +104,8 @@ def evidence(
         effective = max(1.0, trials * ideas.count / matrix.shape[1])
         variance = max(variance, ideas.variance)
     alone, deflated = probabilistic_sharpe(of), deflated_sharpe(of, effective, variance)
-    badge: Badge = "significant" if deflated >= confidence else "explained-by-trials" if alone >= confidence else "not-shown"
     return Evidence(
-        badge,
+        _badge(deflated, alone, confidence),
         confidence,
         of.observations,
         of.sharpe,
@@ -117,3 +118,31 @@ def evidence(
         effective,
         minimum_track_record(of, 0.0, confidence),
     )
+
+
+def recounted(told: Mapping[str, Any], trials: int) -> dict[str, Any]:
+    """``Evidence.to_json`` as it reads after ``trials`` trials in all: what came later counts against what was found before.
+
+    As many of the later ones are taken for ideas of their own as of the earlier ones, and the variance of their Sharpe
+    ratios stays what it was. What has no badge, because its returns have no Sharpe ratio, gets the new count alone.
+    """
+    if not told.get("badge"):
+        return {**told, "trials": trials}
+    of = Moments(told["observations"], told["sharpe"], told["skew"], told["kurtosis"])
+    counted, before = count("trials", trials), told["effective_trials"]
+    unit = expected_maximum_sharpe(before, 1.0)
+    variance = (told["by_luck"] / unit) ** 2 if unit > 0 else 1 / (of.observations - 1)
+    effective = max(1.0, before * counted / told["trials"])
+    deflated, least = deflated_sharpe(of, effective, variance), told["confidence"]
+    return {
+        **told,
+        "badge": _badge(deflated, told["probabilistic"], least),
+        "deflated": deflated,
+        "by_luck": expected_maximum_sharpe(effective, variance),
+        "trials": counted,
+        "effective_trials": effective,
+    }
+
+
+def _badge(deflated: float, alone: float, confidence: float) -> Badge:
+    return "significant" if deflated >= confidence else "explained-by-trials" if alone >= confidence else "not-shown"

@@ -134,8 +134,7 @@ def _filtered(found: QuerySet[Study], filters: dict[str, str]) -> QuerySet[Study
 
 
 def _row(one: Study) -> dict[str, Any]:
-    badge = (one.evidence or {}).get("badge") or ""
-    word, kind, sentence = words.BADGES.get(badge, ("", "", ""))
+    word, kind, sentence = words.badge_of(one.evidence or {}) or ("", "", "")
     return {
         "study": one,
         "title": words.title_of(one),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -17,11 +18,13 @@ from strategies.contract import Parameter
 from strategies.forms import PARAMETER_PREFIX
 from strategies.metrics.curve import below_peak
 from strategies.models import Study
+from strategies.views import studies_holding as holding
 from strategies.views import studies_words as words
 from strategies.views.assumptions import costs_said
 from strategies.views.words import day_of, share_text, written
 
 POINTS: Final = 1_500
+AT_EDGE: Final = 0.02  # of a range without steps
 MOST_CELLS: Final = 64  # in a line of a map: as many as a map of two parameters has
 Known = Mapping[str, Parameter]
 
@@ -29,11 +32,16 @@ Known = Mapping[str, Parameter]
 def context(study: Study) -> dict[str, Any]:
     """Everything that ``strategies/_study_report.html`` says of ``study``, which is done."""
     known, report = words.parameters_of(study), study.report or {}
+    curve = selectors.study_curve(study, POINTS)
+    held = holding.held(study, curve["time"])
+    final = report.get("final_equity") if study.plan else (study.best or {}).get("final_equity")
+    compared = holding.compared(study, held, final)
     told: dict[str, Any] = {
         "best": described(study, known, study.best or {}),
-        "evidence": words.evidence_of(study),
+        "evidence": words.evidence_of(study, selectors.study_evidence(study), beaten=compared.get("beaten", True)),
+        "held": compared,
         "walks": study.plan is not None,
-        "data": _data(study, known, report),
+        "data": _data(study, known, report, curve, [] if held is None else held.tolist()),
         "stopped_early": _stopped_early(study),
     }
     if study.plan is None:
@@ -41,7 +49,7 @@ def context(study: Study) -> dict[str, Any]:
         plateau = described(study, known, steady.get("plateau") or {})
         apart = plateau and plateau["values"] != told["best"]["values"]
         return told | {
-            "stability": words.stability_of(study, steady), "plateau": plateau if apart else None,
+            "stability": words.stability_of(study, steady, edges_of(study, known)), "plateau": plateau if apart else None,
             "searched": [words.labels_of(known, name) for name in searched(study)],
         }  # fmt: skip
     windows = report.get("windows", [])
@@ -52,6 +60,25 @@ def context(study: Study) -> dict[str, Any]:
         "total": _gain(study, report.get("final_equity")),
         "won": sum(one["test_return"] > 0 for one in windows),
     }
+
+
+def edges_of(study: Study, known: Known) -> list[str]:
+    """Searched parameters whose best value is the first or the last of its range, though others may be declared beyond it."""
+    values, found = (study.best or {}).get("values", {}), []
+    for one in study.space["dimensions"]:
+        name = one["name"]
+        if one["kind"] == "choice" or name not in values or one["maximum"] <= one["minimum"]:
+            continue
+        near = (one["step"] or (1 if one["kind"] == "int" else (one["maximum"] - one["minimum"]) * AT_EDGE)) * (1 - 1e-9)
+        declared = known.get(name)
+        least = declared.minimum if declared and declared.minimum is not None else -math.inf
+        most = declared.maximum if declared and declared.maximum is not None else math.inf
+        low = values[name] - one["minimum"] < near and one["minimum"] > least
+        if low or (one["maximum"] - values[name] < near and one["maximum"] < most):
+            facts = {"name": words.labels_of(known, name), "value": words.value_text(known, name, values[name])}
+            facts |= {"first": f"{one['minimum']:g}", "last": f"{one['maximum']:g}"}
+            found.append(_("%(name)s %(value)s is at the edge of the searched range, %(first)s to %(last)s") % facts)
+    return found
 
 
 def searched(study: Study) -> list[str]:
@@ -181,12 +208,12 @@ def _drift(known: Known, one: Mapping[str, Any], windows: int) -> dict[str, Any]
 # -- what the scripts draw ---------------------------------------------------------------------------------------------------
 
 
-def _data(study: Study, known: Known, report: Mapping[str, Any]) -> dict[str, Any]:
-    curve, cash = selectors.study_curve(study, POINTS), float(study.conditions["cash"])
+def _data(study: Study, known: Known, report: Mapping[str, Any], curve: Mapping[str, Any], held: list[float]) -> dict[str, Any]:
+    cash = float(study.conditions["cash"])
     below = below_peak(np.asarray(curve["equity"]), cash).tolist()
     best, plateau = (study.best or {}).get("values", {}), report.get("stability", {}).get("plateau", {})
     return {
-        "points": {"time": curve["time"], "equity": curve["equity"], "drawdown": below, "benchmark": []},
+        "points": {"time": curve["time"], "equity": curve["equity"], "drawdown": below, "benchmark": held},
         "starts": curve["starts"],
         "cash": cash,
         "currency": study.instrument.quote,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from django.utils.translation import gettext, ngettext
@@ -24,6 +24,11 @@ BADGES: Final[dict[str, tuple[Any, str, Any]]] = {
     ),
     "not-shown": (_("not shown"), "bad", _("Too little, over too short a time: luck alone makes numbers like these.")),
 }  # fmt: skip
+LIKELY: Final = 0.5  # a probability of overfitting above it: choosing is worse than picking at random
+OVERFITTED: Final = _(
+    "That this earns something is unlikely by luck; which values earn most is not: what was best in one half of the days was"
+    " mostly below the middle in the other. Do not trust the best values more than the others."
+)
 TONES: Final = {"done": "good", "failed": "bad", "cancelled": "warn", "paused": "warn"}
 OBJECTIVES: Final = {"sharpe": _("Sharpe ratio"), "return": _("Total return"), "recovery": _("Return over drawdown")}
 STUDY_FAILURES: Final = {
@@ -83,13 +88,25 @@ def percent_text(value: float | None, decimals: int = 2) -> str:
 # -- evidence -------------------------------------------------------------------------------------------------------------
 
 
-def evidence_of(study: Study) -> dict[str, Any]:
-    """The badge with its sentence, and the numbers behind it; where one is missing, why."""
-    told = study.evidence or {}
+def badge_of(told: Mapping[str, Any]) -> tuple[Any, str, Any] | None:
+    """Word, tone and sentence of what evidence says; None where it has no badge. What is overfitted is not called good."""
+    found = BADGES.get(told.get("badge") or "")
+    if found is None or found[1] != "good" or (told.get("pbo") or 0.0) <= LIKELY:
+        return found
+    return found[0], "warn", OVERFITTED
+
+
+def evidence_of(study: Study, told: Mapping[str, Any], *, beaten: bool = True) -> dict[str, Any]:
+    """The badge with its sentence, and the numbers behind it; where one is missing, why.
+
+    ``beaten`` is whether the study's best made more than buying and holding.
+    """
     missing = told.get("missing", {})
-    badge = told.get("badge") or ""
-    word, kind, sentence = BADGES.get(badge, (_("not known"), "", _lacks_returns()))
-    return {"word": word, "kind": kind, "sentence": sentence, "rows": _rows(study, told, missing)}
+    word, kind, sentence = badge_of(told) or (_("not known"), "", _lacks_returns())
+    return {
+        "word": word, "kind": "warn" if kind == "good" and not beaten else kind, "sentence": sentence,
+        "rows": _rows(study, told, missing),
+    }  # fmt: skip
 
 
 def _rows(study: Study, told: Mapping[str, Any], missing: Mapping[str, str]) -> list[dict[str, str]]:
@@ -134,7 +151,7 @@ def _overfitting(study: Study, told: Mapping[str, Any], missing: Mapping[str, st
     if told.get("pbo") is not None:
         if told["pbo"] < 0.2:
             text = gettext("The winner of one half of the days stays good in the other.")
-        elif told["pbo"] <= 0.5:
+        elif told["pbo"] <= LIKELY:
             text = gettext("How often the winner of one half of the days is below the middle in the other.")
         else:
             text = gettext(
@@ -157,8 +174,25 @@ def _lacks_returns() -> Any:
 # -- where the best stands ------------------------------------------------------------------------------------------------
 
 
-def stability_of(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
-    """Whether the best is a plateau or a peak: a word, its tone, and sentences."""
+def stability_of(study: Study, told: Mapping[str, Any], edges: Sequence[str] = ()) -> dict[str, str]:
+    """Whether the best is a plateau or a peak: a word, its tone, and sentences.
+
+    ``edges`` says of which parameters it has the first or last value: what lies beyond is not known, so nothing is praised.
+    """
+    found = _stability(study, told)
+    if not edges:
+        return found
+    wider = gettext("%(where)s: search wider.") % {"where": "; ".join(edges)}
+    if found["kind"] != "good":
+        return found | {"text": f"{found['text']} {wider}"}
+    return {"word": gettext("at the edge of the range"), "kind": "warn", "text": found["text"].removesuffix(_works()) + wider}
+
+
+def _works() -> str:
+    return gettext("The values may be a little off and it still works.")
+
+
+def _stability(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
     kept, near = told.get("kept"), int(told.get("neighbours") or 0)
     if not near:
         text = gettext("Nothing was tried beside the best: a finer grid would tell.")
@@ -174,7 +208,7 @@ def stability_of(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
     text = gettext("One step away the score keeps %(share)s on average (%(neighbours)s).") + " "
     text += gettext("Of them %(close)s keep 80 %% or more; the worst scores %(worst)s.") + " "
     if kept >= PLATEAU:
-        word, kind, more = gettext("plateau"), "good", gettext("The values may be a little off and it still works.")
+        word, kind, more = gettext("plateau"), "good", _works()
     elif kept >= SLOPE:
         word, kind, more = gettext("slope"), "warn", gettext("It depends on hitting the values well.")
     else:

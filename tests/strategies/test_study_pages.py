@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test import Client
@@ -12,14 +13,17 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as drawn
 
+from marketdata.bars import Bars
 from strategies.contract import Parameter
 from strategies.models import Study
 from strategies.services.inspections import inspect
 from strategies.services.strategies import create_strategy
 from strategies.services.studies import cancel_study, pause_study
+from strategies.services.trials import record_trials
 from strategies.services.trying import begin_study
 from strategies.views import studies_words as words
 from strategies.views.studies_ranges import LEVELS, levels, suggested
+from strategies.views.studies_report import edges_of
 from tests.factories import START
 from tests.strategies.market import done, listed, walk
 from tests.strategies.test_api import Person
@@ -382,6 +386,79 @@ def test_a_failed_study_says_why_and_shows_the_line(client, person):
 )
 def test_stability_is_said_in_a_word(told, word):
     assert words.stability_of(Study(objective="sharpe"), told)["word"] == word
+
+
+# -- against holding, the edge of a range, and trials that came later ----------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("plan", [None, {"windows": 3}])
+def test_a_study_is_held_against_buying_and_holding_the_same_bars(client, person, plan):
+    market = walk(2400)
+    more = {"kind": "walk-forward", "plan": plan} if plan else {}
+    study = worked(study_of(person, instrument=listed(market).ref, objective="return", **more))
+    page = client.get(f"/strategies/studies/{study.public_id}/")
+    first = int(np.searchsorted(market.time, study.report["windows"][0]["test_from"])) if plan else 0
+    gain = market.close[-1] / market.open[first] - 1
+    told, points = page.context["held"], page.context["data"]["points"]
+    assert (first > 0) is bool(plan)
+    assert told["text"] == words.percent_text(gain)
+    assert points["benchmark"][-1] == pytest.approx(study.conditions["cash"] * (1 + gain))
+    assert len(points["benchmark"]) == len(points["time"])
+    final = study.report["final_equity"] if plan else study.best["final_equity"]
+    beaten = bool(final > study.conditions["cash"] * (1 + gain))
+    assert told["beaten"] is beaten
+    assert ("no better than holding" in text(page)) is not beaten
+
+
+@pytest.mark.django_db
+def test_what_holding_beats_says_so_beside_the_badge_and_is_not_called_good(client, person):
+    rise = np.linspace(100, 1000, 2400)
+    calm = walk(2400)
+    steep = Bars(calm.time, rise, rise * 1.001, rise * 0.999, rise, calm.volume)
+    study = worked(study_of(person, instrument=listed(steep).ref, objective="return"))
+    page = client.get(f"/strategies/studies/{study.public_id}/")
+    assert page.context["held"]["beaten"] is False
+    assert "Buying and holding the same bars made +900.00" in text(page)
+    assert page.context["evidence"]["kind"] != "good"
+
+
+def test_a_likely_overfitting_takes_the_praise_from_the_badge_and_its_sentence():
+    fine, likely = {"badge": "significant", "pbo": 0.2}, {"badge": "significant", "pbo": 0.72}
+    assert words.badge_of(fine) == words.BADGES["significant"]
+    word, kind, sentence = words.badge_of(likely)
+    assert (word, kind) == ("significant", "warn")
+    assert "Do not trust the best values" in sentence
+    assert words.badge_of({"badge": "not-shown", "pbo": 0.9}) == words.BADGES["not-shown"]
+    assert words.badge_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("fast", "most", "edge"),
+    [(10, 40, True), (40, 40, True), (38, 40, True), (37, 40, False), (20, 40, False), (200, 200, False), (2, 200, False)],
+)
+def test_the_first_and_last_value_of_a_range_are_at_its_edge_unless_no_other_is_declared(fast, most, edge):
+    space = {"name": "fast", "kind": "int", "minimum": min(fast, 10), "maximum": most, "step": 3}
+    study = Study(library="sma-cross", objective="sharpe", best={"values": {"fast": fast}}, space={"dimensions": [space]})
+    found = edges_of(study, words.parameters_of(study))
+    assert bool(found) is edge
+    told = {"kept": 0.9, "close": 1.0, "worst": 1.0, "neighbours": 4}
+    said = words.stability_of(study, told, found)
+    assert (said["word"] == "at the edge of the range") is edge
+    assert ("search wider" in said["text"]) is edge
+    assert ("it still works" in said["text"]) is not edge
+
+
+@pytest.mark.django_db
+def test_trials_that_came_later_count_against_a_study_that_is_looked_at_now(client, person):
+    study = worked(study_of(person))
+    here = f"/strategies/studies/{study.public_id}/"
+    before = client.get(here).context["evidence"]["rows"]
+    record_trials(owner=person, subject="sma-cross", what="grid", sharpes=[], count=5000, at=START)
+    after = client.get(here).context["evidence"]["rows"]
+    assert [before[3]["value"], after[3]["value"]] == ["7", "5,007"]
+    assert after[0]["value"] != before[0]["value"]
+    assert after[1] == before[1]
 
 
 # -- the list -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from strategies.robustness.evidence import evidence
+from strategies.robustness.evidence import evidence, recounted
 from strategies.robustness.samples import InvalidSample
 
 
@@ -110,3 +110,19 @@ def test_more_kept_than_made_and_numbers_out_of_range_are_refused() -> None:
         evidence(returns[:, 0], trials=0)
     with pytest.raises(InvalidSample):
         evidence(returns[:, 0], confidence=1.0)
+
+
+@pytest.mark.parametrize("before", [1, 3, 40])
+@pytest.mark.parametrize("later", [40, 41, 4000])
+@pytest.mark.parametrize("kept", [True, False])
+def test_evidence_that_is_recounted_is_that_of_so_many_trials_from_the_start(before: int, later: int, kept: bool) -> None:
+    returns = random_strategies(1, 500, min(before, 3)) + 0.0005
+    matrix = returns if kept and before > 1 else None
+    told = evidence(best(returns), trials=before, kept=matrix).to_json()
+    expected = evidence(best(returns), trials=later, kept=matrix).to_json()
+    for name, value in recounted(told, later).items():
+        assert value == (pytest.approx(expected[name], rel=1e-9) if isinstance(value, float) else expected[name]), name
+
+
+def test_what_has_no_badge_is_recounted_to_the_number_of_trials_alone() -> None:
+    assert recounted({"badge": None, "trials": 2, "pbo": None}, 9) == {"badge": None, "trials": 9, "pbo": None}
