@@ -262,9 +262,10 @@ class Supervisor:
         """Say that the site is ready once it answers so itself. Who can wait is started then: processors are few."""
         while not self.stopping.is_set():
             if await self.site_answers():
-                for process in self.plan(late=True):
-                    self._keepers.append(asyncio.create_task(self.keep(process)))
-                await asyncio.sleep(0)  # so that they are there when we say so
+                late = self.plan(late=True)
+                self._keepers += [asyncio.create_task(self.keep(process)) for process in late]
+                while not self.stopping.is_set() and any(process.name not in self.children for process in late):
+                    await asyncio.sleep(0.02)
                 say("web", f"ClusterX is ready: http://{self.host}:{self.port}  (feed: {self.feed})")
                 say(
                     "web",
