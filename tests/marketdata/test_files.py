@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import random
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -70,11 +73,77 @@ def test_wrong_rows_are_refused_by_number_and_the_rest_is_loaded(tmp_path: Path)
 @pytest.mark.parametrize(("name", "text", "says"), [
     ("bars.xml", "<a/>", "ends in"), ("bars.csv", "a,b\n1,2\n", "lacks time, open"), ("bars.json", "{", "cannot be read"),
     ("bars.json", "{}", "list of bars"), ("bars.parquet", "nonsense", "cannot be read"),
+    ("bars.csv", "a,b,c,d,e\n1,2,3,4,5\n", "it has a, b, c, d, e"),
+    ("bars.csv", "time,open,high,low,close\n", "bars.csv has no rows"),
 ])  # fmt: skip
 def test_a_file_that_is_none_says_what_was_expected(tmp_path: Path, name: str, text: str, says: str):
     (tmp_path / name).write_text(text)
     with pytest.raises(UnreadableFile, match=says):
         load(tmp_path / name, FIVE)
+
+
+def saved(folder: Path, times: Iterable[Any]) -> Path:
+    path = folder / "bars.csv"
+    pd.DataFrame([(time, *ROWS[0][1:]) for time in times], columns=COLUMNS).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("wrong", [9_999_999_999_999_999, 10**11, "1e300", "inf", -5, "9999-01-01"])
+@pytest.mark.parametrize("unit", [1, 1000, 10**9])
+def test_one_impossible_time_costs_its_own_row_alone(tmp_path: Path, wrong: Any, unit: int):
+    good = [ROWS[0][0] + 300 * i for i in range(20)]
+    past = isinstance(wrong, int) and 0 < wrong / unit < 2**33  # a time like any other there, and long ago
+    loaded = load(saved(tmp_path, [time * unit for time in good[:10]] + [wrong] + [time * unit for time in good[10:]]), FIVE)
+    assert [bar.time for bar in loaded.bars] == good
+    assert [row for row, _ in loaded.examples] == [11]
+    assert past or loaded.refused == {"no time": 1}
+
+
+def every(step: int, count: int = 200) -> list[int]:
+    return [1_699_920_000 + step * i for i in range(count)]
+
+
+SESSIONS = [time for time in every(300, 3000) if 14 * 3600 <= time % 86400 < 20 * 3600 and time // 86400 % 7 < 5]
+QUIET = sorted(random.Random(4).sample(every(300, 3000), 900))  # nobody traded in most bars
+
+
+@pytest.mark.parametrize(("times", "named", "says"), [
+    (every(300), "1h", r"holds 5m bars \(199 of 199 steps between its rows\), not 1h bars; name 5m"),
+    (every(300, 13), "1h", "name 5m"), (every(900, 2), "1h", "name 15m"), (SESSIONS, "1h", "name 5m"),
+    (QUIET, "1h", "holds 5m bars"), (SESSIONS, "15m", "name 5m"), (every(14_400), "1d", "name 4h"),
+    (every(60), "5m", "name 1m"),
+    (every(3600), "5m", r"holds 1h bars \(199 of 199 steps between its rows\), not 5m bars; name 1h"),
+    (every(86_400), "1h", "name 1d"), (every(1800), "1h", "rows 1,800 seconds apart .* a timeframe is one of 1m"),
+    (every(7 * 86_400), "1d", "rows 604,800 seconds apart"),
+])  # fmt: skip
+def test_bars_of_another_timeframe_are_refused_with_what_they_are(tmp_path: Path, times: list[int], named: str, says: str):
+    with pytest.raises(UnreadableFile, match=says):
+        load(saved(tmp_path, times), Timeframe.of(named))
+
+
+@pytest.mark.parametrize(("times", "named"), [
+    (SESSIONS, "5m"), (QUIET, "5m"), (every(300), "5m"), (every(86_400), "1d"), (every(3600, 1), "1m"), (every(7200, 2), "1h"),
+    ([time for time in every(86_400) if time // 86_400 % 7 not in (2, 3)], "1d"),  # without week-ends
+    ([time for time in every(300) if time % 3600 in (0, 300)], "5m"),  # two of every hour
+])  # fmt: skip
+def test_gaps_make_no_other_timeframe(tmp_path: Path, times: list[int], named: str):
+    loaded = load(saved(tmp_path, times), Timeframe.of(named))
+    assert [bar.time for bar in loaded.bars] == times
+    assert not loaded.refused
+
+
+@pytest.mark.django_db
+def test_the_command_stores_nothing_of_a_wrong_file_and_counts_the_rows_that_it_does_not_name(tmp_path: Path):
+    instrument = InstrumentFactory()
+    for times, says in ((every(300), "name 5m"), ([], "has no rows")):
+        with pytest.raises(CommandError, match=says):
+            call_command("load_bars", str(saved(tmp_path, times)), instrument=instrument.ref, timeframe="1h")
+    assert not Candle.objects.exists()
+    said = io.StringIO()
+    wrong = [*every(3600, 100), *["never"] * 23]
+    call_command("load_bars", str(saved(tmp_path, wrong)), instrument=instrument.ref, timeframe="1h", stdout=said)
+    assert "refused 23: no time (rows 101, 102, " in said.getvalue()
+    assert "119, 120 and 3 more)" in said.getvalue()
 
 
 @pytest.mark.django_db

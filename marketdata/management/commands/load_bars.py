@@ -61,7 +61,8 @@ class Command(BaseCommand):
             missing = sum((end - start) // timeframe.seconds for start, end in loaded.gaps)
             self.stdout.write(f"{len(loaded.gaps):,} gaps, {missing:,} bars missing")
         for reason, count in loaded.refused.most_common():
-            rows = ", ".join(str(row) for row, why in loaded.examples if why == reason)
-            self.stdout.write(f"refused {count:,}: {reason}" + (f" (rows {rows})" if rows else ""))
+            named = [str(row) for row, why in loaded.examples if why == reason]
+            more = f" and {count - len(named):,} more" if count > len(named) else ""
+            self.stdout.write(f"refused {count:,}: {reason} (rows {', '.join(named)}{more})")
         if loaded.refused and not loaded.bars:
             raise CommandError("no row could be used")
