@@ -21,3 +21,12 @@ class ChoiceField(serializers.ChoiceField):
         if "input" in facts:
             facts["input"] = repr(str(facts["input"])[:80])
         super().fail(key, expected=expected, **facts)
+
+
+class FloatField(serializers.FloatField):
+    """A number; true is none, though Python takes it for 1."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)

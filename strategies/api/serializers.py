@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from clusterx.api.fields import ChoiceField
+from clusterx.api.fields import ChoiceField, FloatField
 from clusterx.api.inputs import PAGING, ByReference, Input
 from marketdata.timeframes import TIMEFRAMES
 from strategies.contract import Declared, EventStrategy, PortfolioStrategy
@@ -173,7 +173,7 @@ class SubjectInput(Input):
     timeframe = ChoiceField(choices=list(TIMEFRAMES))
     start = serializers.DateTimeField(required=False, allow_null=True, default=None)
     end = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    cash = serializers.FloatField(default=10_000.0)
+    cash = FloatField(default=10_000.0)
     costs = serializers.DictField(required=False, default=dict, help_text="fee, slippage, or fields of the engine's Costs.")
     rules = serializers.DictField(required=False, default=dict, help_text="fill, leverage, … of the engine's Rules.")
     seed = serializers.IntegerField(min_value=0, max_value=MOST_SEED, default=1)

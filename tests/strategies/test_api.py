@@ -151,6 +151,8 @@ def test_what_makes_no_sense_names_the_field(person):
         ({"instruments": ["no:SUCH"]}, "instruments"),
         ({"timeframe": "7m"}, "timeframe"),
         ({"cash": -3}, "cash"),
+        ({"cash": True}, "cash"),
+        ({"costs": {"slippage": 1e9}}, "costs.slippage"),
         ({"version": "00000000-0000-0000-0000-000000000000"}, "version"),
     ):
         answer = person.post("/runs/", good | change)
