@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -70,6 +73,7 @@ class RunForm(forms.Form):
         for name in ("start", "end"):
             self.fields[name].widget.format = "%Y-%m-%d"  # type: ignore[attr-defined]  # whatever the language, as browsers want it
         for name in self.fields:
+            self.fields[name].validators = [_readable(one) for one in self.fields[name].validators]
             self.fields[name].widget.use_required_attribute = lambda initial: False  # type: ignore[method-assign]
         if timeframe in TIMEFRAMES:
             self.fields["timeframe"].initial = timeframe
@@ -161,6 +165,19 @@ class RunForm(forms.Form):
         if span == "all":
             return first, end
         return max(first, end - timedelta(days=DAYS[span])), end
+
+
+class Limit(float):
+    """A limit of a field as its refusals write it: digits grouped, and no decimals that say nothing."""
+
+    def __str__(self) -> str:
+        return number_format(Decimal(f"{float(self):.15g}"), force_grouping=True)
+
+
+def _readable(validator: Any) -> Any:
+    if isinstance(validator, MinValueValidator | MaxValueValidator):
+        return type(validator)(Limit(validator.limit_value), validator.message)
+    return validator
 
 
 def parameter_field(parameter: Parameter) -> forms.Field:

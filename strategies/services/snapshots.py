@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from marketdata.bars import Bars
@@ -35,16 +36,26 @@ def take_snapshot(
             _("%(instrument)s has %(found)s bars of %(timeframe)s from %(start)s to %(end)s; a run takes 2 to %(most)s.")
             % {
                 "instrument": instrument.ref,
-                "found": f"{MOST_BARS}+" if len(bars) > MOST_BARS else len(bars),
+                "found": _counted(MOST_BARS) + "+" if len(bars) > MOST_BARS else _counted(len(bars)),
                 "timeframe": timeframe,
-                "start": f"{start:%Y-%m-%d %H:%M}",
-                "end": f"{end:%Y-%m-%d %H:%M}",
-                "most": MOST_BARS,
+                **_dates(start, end),
+                "most": _counted(MOST_BARS),
             },
             field="start",
             found=len(bars),
         )
     return _kept(instrument, timeframe, bars, at), bars
+
+
+def _counted(number: int) -> str:
+    return str(number_format(number, force_grouping=True))
+
+
+def _dates(start: datetime, end: datetime) -> dict[str, str]:
+    """A span as people type it: whole days by their first and last, anything else by its moments."""
+    if start.time() == end.time() == time.min:
+        return {"start": f"{start:%Y-%m-%d}", "end": f"{end - timedelta(days=1):%Y-%m-%d}"}
+    return {"start": f"{start:%Y-%m-%d %H:%M}", "end": f"{end:%Y-%m-%d %H:%M}"}
 
 
 def _kept(instrument: Instrument, timeframe: str, bars: Bars, at: datetime) -> Snapshot:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.db import connection
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,16 +16,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from clusterx.errors import DomainError
-from marketdata import selectors as market_selectors
-from marketdata.models import Instrument
 from marketdata.overview import timeframes_for
-from marketdata.timeframes import TIMEFRAMES, Timeframe
+from marketdata.timeframes import TIMEFRAMES
 from strategies import library, selectors
 from strategies.contract import Declared, Parameter, PortfolioStrategy, UnknownStrategy
 from strategies.forms import DAYS, INSTRUMENT_PREFIX, PARAMETER_PREFIX, RunForm
 from strategies.models import Inspection, Run, Study, Version
 from strategies.services.runs import RunRequest, request_run
 from strategies.services.subjects import FromDeclaration, Subject
+from strategies.views.grounds import fitting, instruments_with_bars, offered, span_of_bars
 from strategies.views.people import my_run, my_study, my_version, person
 from strategies.wording import said
 
@@ -79,12 +76,13 @@ def run_new(request: HttpRequest) -> HttpResponse:
     like = _like(request)
     chosen = _chosen(request, like)
     instruments = instruments_with_bars()
+    days = offered(instruments)
     form = RunForm(
         request.POST or None,
         parameters=chosen.parameters,
         legs=chosen.legs,
         instruments=instruments,
-        initial=_initial(request, chosen, instruments, like),
+        initial=_initial(request, chosen, instruments, days, like),
     )
     if request.method == "POST" and form.is_valid():
         run = _asked(request, form, chosen)
@@ -99,7 +97,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
         "mine": _newest_versions(request),
         "instruments": instruments,
         "page_data": {
-            "instruments": offered(instruments),
+            "instruments": days,
             "seconds": {name: one.seconds for name, one in TIMEFRAMES.items()},
             "days": DAYS,
         },
@@ -135,50 +133,6 @@ def _asked(request: HttpRequest, form: RunForm, chosen: Chosen) -> Run | None:
         return None
 
 
-def span_of_bars(instruments: Sequence[Instrument], timeframe: str) -> tuple[datetime, datetime]:
-    """From the first bar there is of any of them to the close of the last; the last year where there is none."""
-    known = [span for one in instruments if (span := bars_of(timeframe).get(one.pk))]
-    if not known:
-        now = timezone.now()
-        return now.replace(year=now.year - 1, day=1), now
-    seconds = Timeframe.of(timeframe).seconds
-    first, last = min(low for low, _ in known), max(high for _, high in known)
-    return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last + seconds, UTC)
-
-
-def bars_of(timeframe: str) -> dict[int, tuple[int, int]]:
-    """First and last bar of each instrument that has some, by its key, in epoch seconds."""
-    with connection.cursor() as cursor:
-        # Two ends of one index for each instrument, however long its history is.
-        cursor.execute(
-            "select i.id, extract(epoch from a.time)::bigint, extract(epoch from b.time)::bigint from marketdata_instrument i"
-            " cross join lateral (select time from marketdata_candle where instrument_id = i.id and timeframe = %s"
-            " order by time limit 1) a cross join lateral (select time from marketdata_candle where instrument_id = i.id"
-            " and timeframe = %s order by time desc limit 1) b where i.is_active",
-            [timeframe, timeframe],
-        )
-        return {pk: (low, high) for pk, low, high in cursor.fetchall()}
-
-
-def instruments_with_bars() -> QuerySet[Instrument]:
-    """Active instruments that a run could be made on; those of connected venues first."""
-    known = {pk for timeframe in TIMEFRAMES for pk in bars_of(timeframe)}
-    return market_selectors.instruments().filter(pk__in=known)
-
-
-def offered(instruments: Any) -> dict[str, Any]:
-    """For each instrument: its timeframes, and days from its first to its last bar by timeframe."""
-    spans = {name: bars_of(name) for name in TIMEFRAMES}
-    return {
-        one.ref: {
-            name: round((spans[name][one.pk][1] - spans[name][one.pk][0]) / 86_400 + Timeframe.of(name).seconds / 86_400, 3)
-            for name in timeframes_for(one)
-            if one.pk in spans[name]
-        }
-        for one in instruments
-    }
-
-
 def _like(request: HttpRequest) -> Run | Study | None:
     if _is_uuid(request.GET.get("study", "")):
         return my_study(request, request.GET["study"])
@@ -204,14 +158,21 @@ def _of_library(name: str) -> Chosen:
         raise Http404(f"there is no strategy {name}") from None
 
 
-def _initial(request: HttpRequest, chosen: Chosen, instruments: Any, like: Run | Study | None) -> dict[str, Any]:
+def _initial(
+    request: HttpRequest, chosen: Chosen, instruments: Any, days: Mapping[str, Mapping[str, float]], like: Run | Study | None
+) -> dict[str, Any]:
     refs = [one.ref for one in instruments]
-    initial: dict[str, Any] = {"timeframe": request.GET.get("timeframe") or "1h"}
     wanted = request.GET.getlist("instrument")
     if like is not None:
         wanted = [like.instrument.ref] if isinstance(like, Study) else [one.ref for one in like.instruments]
     wanted = [ref for ref in wanted if ref in refs]
+    grounds = [
+        one for one in fitting(chosen.strategy, chosen.legs, instruments, days) if not wanted or one.lead.ref == wanted[0]
+    ]
+    ground = max(grounds, key=lambda one: one.bars, default=None)
+    wanted += [one.ref for one in ground.instruments if one.ref not in wanted] if ground else []
     wanted += [ref for ref in refs if ref not in wanted]
+    initial: dict[str, Any] = {"timeframe": request.GET.get("timeframe") or (ground.timeframe if ground else "1h")}
     for leg, ref in zip(range(chosen.legs), wanted, strict=False):
         initial[INSTRUMENT_PREFIX if leg == 0 else f"{INSTRUMENT_PREFIX}-{leg + 1}"] = ref
     first = next((one for one in instruments if one.ref == initial.get(INSTRUMENT_PREFIX)), None)

@@ -42,8 +42,8 @@ _lock: Final = threading.Lock()
 def demonstration(request: HttpRequest, name: str) -> HttpResponse:
     """The strategy at its defaults on the newest bars of a market that fits, with the numbers that come of it.
 
-    202 while they are being computed: the page asks again. The default ground is that which the form that asks for a run
-    would begin with; ``instrument`` chooses another one.
+    202 while they are being computed: the page asks again. The default ground is the first that the form that asks
+    for a run lists; ``instrument`` chooses another one.
     """
     try:
         strategy = find(name)

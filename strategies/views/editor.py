@@ -26,8 +26,8 @@ from strategies.forms import DAYS, EXCHANGE, SPANS
 from strategies.models import UserStrategy, Version
 from strategies.services import strategies as services
 from strategies.services.runs import RunRequest, request_run
-from strategies.views.asking import instruments_with_bars, offered, span_of_bars
 from strategies.views.checking import load_ahead
+from strategies.views.grounds import instruments_with_bars, offered, span_of_bars
 from strategies.views.mine import inspection_of
 from strategies.views.people import given_json, my_strategy, my_version, person, text_in
 from strategies.views.preview import BARS

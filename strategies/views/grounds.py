@@ -1,21 +1,25 @@
-"""Which bars of this installation show how a library strategy trades: the markets that fit, and the span of them."""
+"""Which markets of this installation have bars, over which span, and which of them suit a strategy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import numpy as np
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
 
+from marketdata import selectors as market_selectors
 from marketdata.bars import Bars
 from marketdata.models import Instrument
+from marketdata.overview import timeframes_for
 from marketdata.store import BarStore
-from marketdata.timeframes import Timeframe
+from marketdata.timeframes import TIMEFRAMES, Timeframe
 from strategies.contract import Declared, PortfolioStrategy
-from strategies.views.asking import instruments_with_bars, offered
 
 BARS: Final = 1_500
 LEAST: Final = 150  # fewer show nothing of most strategies
@@ -32,6 +36,7 @@ class Ground:
 
     instruments: tuple[Instrument, ...]
     timeframe: str
+    bars: float  # about so many of that timeframe, of the leg that has the fewest
 
     @property
     def lead(self) -> Instrument:
@@ -53,11 +58,16 @@ class Span:
 
 
 def grounds_for(strategy: Declared) -> list[Ground]:
-    """The markets that fit, in the order in which the form that asks for a run offers them."""
+    """The markets that fit, in the order in which the form that asks for a run lists them."""
+    instruments = instruments_with_bars()
     legs = strategy.legs if isinstance(strategy, PortfolioStrategy) else 1
-    instruments = list(instruments_with_bars())
-    days = offered(instruments)
-    names = {one.ref: timeframe for one in instruments if (timeframe := _timeframe(strategy, days[one.ref]))}
+    return fitting(strategy.name, legs, instruments, offered(instruments))
+
+
+def fitting(name: str, legs: int, instruments: QuerySet[Instrument], days: Mapping[str, Mapping[str, float]]) -> list[Ground]:
+    """The same for a strategy by its name in the library and its legs, of instruments and what is ``offered`` of them."""
+    names = {one.ref: timeframe for one in instruments if (timeframe := _timeframe(name, days[one.ref]))}
+    bars = {ref: days[ref][timeframe] * DAY / Timeframe.of(timeframe).seconds for ref, timeframe in names.items()}
     found = []
     for one in instruments:
         if one.ref not in names:
@@ -70,7 +80,8 @@ def grounds_for(strategy: Declared) -> list[Ground]:
             and names.get(other.ref) == names[one.ref]
         ]
         if len(partners) >= legs - 1:
-            found.append(Ground((one, *partners[: legs - 1]), names[one.ref]))
+            together = (one, *partners[: legs - 1])
+            found.append(Ground(together, names[one.ref], min(bars[leg.ref] for leg in together)))
     return found
 
 
@@ -110,11 +121,58 @@ def chosen(grounds: Sequence[Ground], ref: str) -> Ground:
     return next((one for one in grounds if one.lead.ref == ref), grounds[0])
 
 
-def _timeframe(strategy: Declared, days: dict[str, float]) -> str:
+def _timeframe(strategy: str, days: Mapping[str, float]) -> str:
     for name in PREFERRED:
         seconds = Timeframe.of(name).seconds
-        if seconds >= DAY and strategy.name in WITHIN_DAYS:
+        if seconds >= DAY and strategy in WITHIN_DAYS:
             continue
         if days.get(name, 0.0) * DAY / seconds >= LEAST:
             return name
     return ""
+
+
+# -- which markets have bars, and over which span ------------------------------------------------------------------------
+
+
+def span_of_bars(instruments: Sequence[Instrument], timeframe: str) -> tuple[datetime, datetime]:
+    """From the first bar there is of any of them to the close of the last; the last year where there is none."""
+    known = [span for one in instruments if (span := bars_of(timeframe).get(one.pk))]
+    if not known:
+        now = timezone.now()
+        return now.replace(year=now.year - 1, day=1), now
+    seconds = Timeframe.of(timeframe).seconds
+    first, last = min(low for low, _ in known), max(high for _, high in known)
+    return datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(last + seconds, UTC)
+
+
+def bars_of(timeframe: str) -> dict[int, tuple[int, int]]:
+    """First and last bar of each instrument that has some, by its key, in epoch seconds."""
+    with connection.cursor() as cursor:
+        # Two ends of one index for each instrument, however long its history is.
+        cursor.execute(
+            "select i.id, extract(epoch from a.time)::bigint, extract(epoch from b.time)::bigint from marketdata_instrument i"
+            " cross join lateral (select time from marketdata_candle where instrument_id = i.id and timeframe = %s"
+            " order by time limit 1) a cross join lateral (select time from marketdata_candle where instrument_id = i.id"
+            " and timeframe = %s order by time desc limit 1) b where i.is_active",
+            [timeframe, timeframe],
+        )
+        return {pk: (low, high) for pk, low, high in cursor.fetchall()}
+
+
+def instruments_with_bars() -> QuerySet[Instrument]:
+    """Active instruments that a run could be made on; those of connected venues first."""
+    known = {pk for timeframe in TIMEFRAMES for pk in bars_of(timeframe)}
+    return market_selectors.instruments().filter(pk__in=known)
+
+
+def offered(instruments: Any) -> dict[str, Any]:
+    """For each instrument: its timeframes, and days from its first to its last bar by timeframe."""
+    spans = {name: bars_of(name) for name in TIMEFRAMES}
+    return {
+        one.ref: {
+            name: round((spans[name][one.pk][1] - spans[name][one.pk][0]) / 86_400 + Timeframe.of(name).seconds / 86_400, 3)
+            for name in timeframes_for(one)
+            if one.pk in spans[name]
+        }
+        for one in instruments
+    }

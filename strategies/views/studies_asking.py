@@ -28,10 +28,8 @@ from strategies.views.asking import (
     chosen_library,
     chosen_version,
     conditions_of,
-    instruments_with_bars,
-    offered,
-    span_of_bars,
 )
+from strategies.views.grounds import instruments_with_bars, offered, span_of_bars
 from strategies.views.people import my_run, my_study, my_version, person, uuid_of
 from strategies.views.studies_form import OPTIMISES, WALKS, StudyForm
 

@@ -29,7 +29,7 @@ from strategies.services.strategies import create_strategy, save_version
 from strategies.views import metric_words
 from strategies.views.mine import changes
 from strategies.views.words import duration, metric_text, written
-from tests.factories import START
+from tests.factories import START, VenueFactory
 from tests.strategies.market import asked_for, done, listed, walk
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +121,50 @@ def test_what_does_not_fit_is_told_at_its_field_and_nothing_is_queued(client, wr
     assert response.status_code == 400
     assert said in text(response)
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"cash": "1e13"}, "less than or equal to 1,000,000,000,000."),
+        ({"fee": "51"}, "less than or equal to 50."),
+        ({"borrow": "2000"}, "less than or equal to 1,000."),
+    ],
+)
+def test_limits_are_told_with_grouped_digits(client, wrong, said):
+    response = client.post("/strategies/runs/new/?strategy=sma-cross", form_of(listed().ref) | wrong)
+    assert said in text(response)
+
+
+def test_a_span_without_bars_is_told_by_the_dates_that_were_typed(client, person):
+    dates = {"span": "dates", "start": "1990-01-01", "end": "1990-02-01"}
+    client.post("/strategies/runs/new/?strategy=sma-cross", form_of(listed().ref, **dates))
+    run = execute_run(run_id=Run.objects.get(owner=person).pk, at=START)
+    assert run is not None
+    assert "from 1990-01-01 to 1990-02-01; a run takes 2 to 1,000,000" in run.message
+
+
+def test_the_form_begins_with_the_market_of_the_longest_history(client):
+    listed(walk(300))
+    longest = listed(walk(900))
+    listed(walk(600))
+    form = client.get("/strategies/runs/new/?strategy=sma-cross").context["form"]
+    assert (form["instrument"].value(), form["timeframe"].value()) == (longest.ref, "1h")
+
+
+def test_a_pair_begins_with_two_instruments_of_one_venue_and_one_currency(client):
+    replay = VenueFactory(code="replay", name="Replay")
+    listed(walk(900), base="BTC")
+    first = listed(walk(300), venue=replay, base="BTC")
+    listed(walk(300), venue=replay, base="ETH", quote="EUR")
+    second = listed(walk(300), venue=replay, base="ETH")
+
+    def begins(**query: str) -> list[str]:
+        form = client.get("/strategies/runs/new/", {"strategy": "pairs"} | query).context["form"]
+        return [form["instrument"].value(), form["instrument-2"].value()]
+
+    assert begins() == [first.ref, second.ref]
+    assert begins(instrument=second.ref) == [second.ref, first.ref]
 
 
 def test_a_run_is_changed_from_the_values_it_had(client, person):

@@ -121,7 +121,7 @@ def test_one_click_on_the_form_as_it_stands_starts_a_study_that_comes_to_a_resul
         ({"constraints": "fast << slow"}, "constraints", "“fast << slow” cannot be read."),
         ({"constraints": "fast > slow"}, "constraints", "The rules leave no combination"),
         ({"constraints": "\n".join(["fast < slow"] * 21)}, "constraints", "At most 20 rules."),
-        ({"method": "random", "trials": "20000"}, "trials", "10000"),
+        ({"method": "random", "trials": "20000"}, "trials", "10,000"),
         ({"method": "bayesian", "trials": ""}, "trials", "Type a number."),
         ({"method": "random", "trials": "9000", "kind": "walk-forward"}, "trials", "At most 3,333 trials in each of 3"),
         ({"from-fast": "2", "to-fast": "200", "step-fast": "1", "to-slow": "300", "step-slow": "1"}, "method", "10,000 combi"),
