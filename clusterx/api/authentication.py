@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
@@ -35,6 +36,25 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Token"
+
+
+class SessionAlone(SessionAuthentication):
+    """A browser's session and nothing else; whoever shows a token is told why it does not do."""
+
+    def authenticate(self, request: Request) -> Any:
+        found = super().authenticate(request)
+        if found is None and token_in(get_authorization_header(request)) is not None:
+            raise exceptions.PermissionDenied("This is for a browser's session alone: a token makes no tokens.")
+        return found
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Session"  # with none the answer would be 403
+
+
+class SessionAloneScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    target_class = "clusterx.api.authentication.SessionAlone"
+    name = "sessionAlone"
+    priority = 0
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

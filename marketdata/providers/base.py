@@ -14,6 +14,10 @@ class ProviderError(Exception):
     """The venue could not be reached or refused; trying again later may help."""
 
 
+class VenueSilent(ProviderError):
+    """The venue did not answer the first question that it was asked."""
+
+
 @dataclass(frozen=True)
 class Subscription:
     """What to hear of one instrument: ``symbol`` as the venue writes it, ticks or only bars of ``timeframe``."""

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from marketdata.aggregation import merged
 from marketdata.bars import Bar
 from marketdata.models import Candle, Gap, Instrument
-from marketdata.providers import Provider, ProviderError, provider_for
+from marketdata.providers import Provider, ProviderError, VenueSilent, provider_for
 from marketdata.store import write_candles
 from marketdata.timeframes import TIMEFRAMES, Timeframe
 
@@ -111,7 +111,8 @@ def fetch(
     """Closed bars from the instrument's venue, by pages; ``page_done`` gets each as it comes.
 
     Closed by the venue's own clock: a replay's or a simulation's may be hours behind ours, and its unfinished bar would pass
-    for a closed one. Raises ProviderError, naming the instrument, and LookupError when the venue has no adapter.
+    for a closed one. Raises ProviderError, naming the instrument (VenueSilent where the venue was not reached at all), and
+    LookupError when the venue has no adapter.
     """
 
     provider, found = None, []
@@ -127,7 +128,7 @@ def fetch(
                     page_done(page)
                 found += page
         except ProviderError as error:
-            raise ProviderError(f"{instrument.ref} {timeframe}: {error}") from error
+            raise type(error)(f"{instrument.ref} {timeframe}: {error}") from error
         finally:
             if provider is not None:
                 runner.run(provider.close())
@@ -139,9 +140,9 @@ async def _connect(instrument: Instrument) -> tuple[Provider, float]:
     provider = provider_for(instrument.venue.provider, instrument.venue.base_url)
     try:
         return provider, await provider.server_time()
-    except ProviderError:
+    except ProviderError as error:
         await provider.close()
-        raise
+        raise VenueSilent(str(error)) from error
 
 
 def roll_up_candles(*, instrument_id: int, base: Timeframe, timeframe: Timeframe, start: datetime) -> int:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 from django.conf import LazySettings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from clusterx.accounts.models import User
 from clusterx.events.models import Event
@@ -91,6 +91,10 @@ def stored(instrument: Instrument, timeframe: str = "1m") -> list[list[float]]:
 
 def keep(instrument: Instrument, rows: list[list[float]], timeframe: str = "1m") -> None:
     write_candles((instrument.pk, timeframe, Bar(int(row[0]), *row[1:])) for row in rows)
+
+
+async def refuse(*_: object, **__: object) -> list[Bar]:
+    raise ProviderError("no bars today")
 
 
 # -- holes ------------------------------------------------------------------------------------------------------------
@@ -234,6 +238,19 @@ def test_a_download_stops_before_the_bar_that_runs_and_goes_on_where_it_stopped(
         call_command("download", bitcoin.ref, "--timeframe", "5m", "--start", day)
     assert stored(bitcoin, "5m") == whole
     assert f"{len(whole) - 4} bars new" in capsys.readouterr().out
+
+
+def test_a_download_from_a_venue_that_is_down_says_what_must_run_and_one_that_broke_off_goes_on(
+    served: ServedVenue, bitcoin: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("download", bitcoin.ref, "--timeframe", "5m", "--start", f"{NOW:%Y-%m-%d}")
+    monkeypatch.setattr(BinanceProvider, "bars", refuse)
+    with pytest.raises(CommandError, match=f"stopped at {NOW:%Y-%m-%d} .* Run it again to go on"):
+        call_command(*asked)
+    Venue.objects.update(base_url="http://127.0.0.1:9/simulated")
+    with pytest.raises(CommandError, match=r"does not answer at http://127\.0\.0\.1:9/simulated: .*`make run`") as refused:
+        call_command(*asked)
+    assert "again" not in str(refused.value)
 
 
 # -- longer bars --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -18,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from clusterx.accounts import services
 from clusterx.accounts.api import serializers
 from clusterx.accounts.models import ApiToken, User
+from clusterx.api.authentication import SessionAlone
 from clusterx.errors import DomainError
 
 
@@ -29,7 +29,7 @@ class ReauthenticationRequired(DomainError):
 class TokenViewSet(mixins.ListModelMixin, GenericViewSet[ApiToken]):
     """Your API tokens that still work."""
 
-    authentication_classes = (SessionAuthentication,)
+    authentication_classes = (SessionAlone,)
     serializer_class = serializers.TokenOutput
     queryset = ApiToken.objects.none()
     filter_backends = ()

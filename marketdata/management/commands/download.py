@@ -12,7 +12,7 @@ from django.utils import timezone
 from marketdata.bars import Bar
 from marketdata.management.commands.load_bars import progress
 from marketdata.models import Instrument
-from marketdata.providers import ProviderError
+from marketdata.providers import ProviderError, VenueSilent
 from marketdata.services.backfill import fetch
 from marketdata.store import BarStore, write_candles
 from marketdata.timeframes import TIMEFRAMES, Timeframe
@@ -20,6 +20,13 @@ from marketdata.timeframes import TIMEFRAMES, Timeframe
 
 def day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def silent(instrument: Instrument, error: VenueSilent) -> str:
+    """What to do about a venue that does not answer. One with an address of its own is served on this machine."""
+    if address := instrument.venue.base_url:
+        return f"{instrument.venue} does not answer at {address}: it is there while `make run` runs. Start that first"
+    return f"{instrument.venue} does not answer ({error}). Look at this machine's network, and try again later"
 
 
 class Command(BaseCommand):
@@ -59,6 +66,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{done:,} of {total:,} bars are there already")
         try:
             fetch(instrument, timeframe, start=at, end=end, page_done=keep)
+        except VenueSilent as error:
+            raise CommandError(silent(instrument, error)) from None
         except ProviderError as error:
             stopped = datetime.fromtimestamp(at, UTC)
             raise CommandError(f"stopped at {stopped:%Y-%m-%d %H:%M}: {error}. Run it again to go on.") from None

@@ -206,9 +206,22 @@ def test_other_peoples_tokens_cannot_be_revoked(visitor: Visitor) -> None:
 
 def test_a_token_makes_no_tokens() -> None:
     client = asking(made()[1])
-    assert client.get("/api/v1/tokens/").status_code == 403
-    assert client.post("/api/v1/tokens/", {"name": "x"}, content_type="application/json").status_code == 403
+    for answer in (
+        client.get("/api/v1/tokens/"),
+        client.post("/api/v1/tokens/", {"name": "x"}, content_type="application/json"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission-denied")
+        assert "session alone" in answer.json()["detail"]
     assert ApiToken.objects.count() == 1
+
+
+def test_nobody_is_told_to_sign_in_before_there_are_tokens() -> None:
+    for answer in (
+        Client().get("/api/v1/tokens/"),
+        Client().post("/api/v1/tokens/", {"name": "x"}, content_type="application/json"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (401, "not-authenticated")
+        assert answer["WWW-Authenticate"] == "Session"
 
 
 def test_a_browser_makes_lists_and_revokes_tokens(visitor: Visitor) -> None:
