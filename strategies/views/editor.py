@@ -27,7 +27,7 @@ from strategies.models import UserStrategy, Version
 from strategies.services import strategies as services
 from strategies.services.runs import RunRequest, request_run
 from strategies.views.checking import load_ahead
-from strategies.views.grounds import instruments_with_bars, offered, span_of_bars
+from strategies.views.grounds import fitting, instruments_with_bars, offered, span_of_bars
 from strategies.views.mine import inspection_of
 from strategies.views.people import given_json, my_strategy, my_version, person, text_in
 from strategies.views.preview import BARS
@@ -123,8 +123,16 @@ def new_rules(request: HttpRequest) -> HttpResponse:
     return render(request, "strategies/rules.html", _builder(None, None))
 
 
+def _partner(instruments: Any, days: Any) -> str:
+    """Which instrument goes with the first: one of its venue and currency, else the next of the list."""
+    refs = [one.ref for one in instruments]
+    fits = (ground.instruments[1].ref for ground in fitting("", 2, instruments, days) if ground.lead.ref == refs[0])
+    return next(fits, refs[1] if len(refs) > 1 else "")
+
+
 def _editor(one: UserStrategy | None, version: Version | None, source: str, name: str) -> dict[str, Any]:
     instruments = instruments_with_bars()
+    days = offered(instruments)
     return {
         "strategy": one,
         "version": version,
@@ -132,6 +140,7 @@ def _editor(one: UserStrategy | None, version: Version | None, source: str, name
         "name": name,
         "source": source,
         "instruments": instruments,
+        "partner": _partner(instruments, days),
         "spans": [(value, label) for value, label in SPANS if value != "dates"],
         "span": "all",
         "page_data": {
@@ -141,7 +150,7 @@ def _editor(one: UserStrategy | None, version: Version | None, source: str, name
             "save": reverse("strategies:save", args=[one.public_id]) if one else reverse("strategies:create"),
             "try": reverse("strategies:try", args=[one.public_id]) if one else "",
             "lint": reverse("strategies:lint"),
-            "instruments": offered(instruments),
+            "instruments": days,
             "names": reverse("strategies:names"),
         },
     }

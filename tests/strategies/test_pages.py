@@ -163,6 +163,8 @@ def test_a_pair_begins_with_two_instruments_of_one_venue_and_one_currency(client
         form = client.get("/strategies/runs/new/", {"strategy": "pairs"} | query).context["form"]
         return [form["instrument"].value(), form["instrument-2"].value()]
 
+    editor = client.get("/strategies/new/code/?template=pairs").context
+    assert [editor["instruments"][0].base, editor["partner"]] == ["BTC", editor["instruments"][1].ref]
     assert begins() == [first.ref, second.ref]
     assert begins(instrument=second.ref) == [second.ref, first.ref]
 

@@ -105,7 +105,9 @@ def test_a_version_that_passed_says_so_with_its_warm_up(client, person):
         "checks": REFUSED["checks"][:2],
     }
     page = page_of(client, refused(person, proved=True, proof=passed, warm_up=20))
-    assert "It may be deployed and listed" in page
+    assert "It passed: no decision leans on what came later." in page
+    assert "that comes with live trading" in page
+    assert "deployed and listed" not in page
     assert passed["summary"] in page
     assert "20 bars" in page
     assert "code-line here" not in page
