@@ -29,6 +29,7 @@ function connected() {
   return { stream, sockets, open, hear };
 }
 const tick = () => Promise.resolve();
+const pass = (seconds) => { for (let second = 0; second < seconds; second++) mock.timers.tick(1000); };
 const ops = (socket, op) => socket.sent.filter((one) => one.op === op).flatMap((one) => one.channels);
 
 test("two listeners of a channel are one subscription, which ends with the second", async () => {
@@ -98,7 +99,7 @@ test("a silent connection is given up", () => {
   const { stream, open } = connected();
   stream.subscribe("quotes/a", () => {});
   open();
-  mock.timers.tick(70_000);
+  pass(21);
   assert.notEqual(stream.state, "open");
 });
 
@@ -109,4 +110,55 @@ test("a resync asks for a new snapshot", async () => {
   await tick();
   hear({ t: "resync", ch: "account/1" });
   assert.deepEqual(sockets[0].sent.slice(1).map((one) => one.op), ["unsubscribe", "subscribe"]);
+});
+
+test("silence is asked about, shown before ten seconds are over, and forgotten with the next word", async () => {
+  const { stream, sockets, open, hear } = connected();
+  const states = [];
+  stream.onState((state) => states.push(state));
+  stream.subscribe("quotes/a", () => {});
+  open();
+  await tick();
+  for (let second = 0; second < 30; second++) {
+    mock.timers.tick(1000);
+    if (sockets[0].sent.at(-1).op === "ping") hear({ t: "pong", id: 1, time: 1 });
+  }
+  assert.deepEqual(states, ["connecting", "open"]); // nothing new was said, and the server answers
+  pass(10);
+  assert.equal(states.at(-1), "silent");
+  assert.equal(sockets.length, 1);
+  hear({ t: "update", ch: "quotes/a", d: {} });
+  assert.equal(states.at(-1), "open");
+  pass(21);
+  assert.deepEqual(states.slice(-2), ["silent", "offline"]);
+});
+
+test("a network that is gone is doubted, and believed only when the server does not answer", async () => {
+  const { stream, open, hear } = connected();
+  stream.subscribe("quotes/a", () => {});
+  open();
+  await tick();
+  stream.doubt();
+  hear({ t: "pong", id: 1, time: 1 }); // a server on this machine
+  mock.timers.tick(3500);
+  assert.equal(stream.state, "open");
+  stream.doubt();
+  mock.timers.tick(3500);
+  assert.equal(stream.state, "silent");
+});
+
+test("a page that was asleep does not take its own sleep for silence", async () => {
+  const { stream, sockets, open } = connected();
+  stream.subscribe("quotes/a", () => {});
+  const [setting, clock] = [globalThis.setInterval, Date.now];
+  let look;
+  globalThis.setInterval = (work) => ((look = work), 1);
+  open();
+  globalThis.setInterval = setting;
+  const now = Date.now();
+  Date.now = () => now + 60_000;
+  look();
+  Date.now = clock;
+  assert.equal(stream.state, "open");
+  assert.equal(sockets[0].sent.at(-1).op, "ping");
 });

@@ -48,7 +48,7 @@ export class Depth {
     }
     if (!bids.length || !asks.length) return;
     const middle = (bids[0][0] + asks[0][0]) / 2;
-    show(this.middle, price(middle, this.instrument.price_decimals + 1));
+    show(this.middle, price(middle, this.instrument.price_decimals)); // as prices are quoted: half a tick is nothing to trade at
     const gap = asks[0][0] - bids[0][0];
     show(this.spread, `${say("spread")} ${price(gap, this.instrument.price_decimals)} (${percent(gap / middle).replace("+", "")})`);
   }

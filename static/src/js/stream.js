@@ -3,8 +3,11 @@
 // A listener gets {type: "snapshot" | "update" | "error", seq, data}. A snapshot comes first, and again after every
 // reconnection: whoever must not miss anything asks REST for what lies between.
 
-const PING_EVERY = 20_000;
-const SILENT_AFTER = 45_000;
+const LOOK_EVERY = 1000;
+const QUIET = 4000; // milliseconds without a word, after which the server is asked for one
+const SILENT = 9000; // without a word: what is shown may be old, and people must see that
+const DEAD = 20_000; // without a word: the connection is made anew
+const ANSWER_WITHIN = 3000; // a page in the background is late itself: only what was asked and not answered is silence
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 12_000;
 const TOO_MANY = 4429; // close code; whoever has too many connections waits longer
@@ -19,8 +22,9 @@ export class Stream {
   #state = "connecting";
   #attempt = 0;
   #retry = 0;
-  #ping = 0;
+  #looking = 0;
   #heard = 0;
+  #asked = 0; // when the server was asked for a word; 0 when it has answered
   #id = 0;
   #due = new Map(); // channel → "subscribe" | "unsubscribe", sent together
   #make;
@@ -50,7 +54,7 @@ export class Stream {
     };
   }
 
-  /** Be told "connecting", "open" and "offline"; at once what it is now. */
+  /** Be told "connecting", "open", "silent" (connected, and nothing comes) and "offline"; at once what it is now. */
   onState(listener) {
     this.#states.add(listener);
     listener(this.#state);
@@ -58,12 +62,19 @@ export class Stream {
 
   /** Somebody came back to the page, or the network did: do not wait any longer. */
   wake() {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#send({ op: "ping", id: ++this.#id });
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#askForAWord();
     else if (this.#retry) {
       clearTimeout(this.#retry);
       this.#retry = 0;
       this.#connect();
     }
+  }
+
+  /** The browser says that the network is gone. That need not be the way to this server, so it is asked. */
+  doubt() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#askForAWord();
+    setTimeout(() => this.#asked && this.#state === "open" && this.#become("silent"), ANSWER_WITHIN);
   }
 
   #connect() {
@@ -73,19 +84,22 @@ export class Stream {
     socket.onopen = () => {
       this.#attempt = 0;
       this.#heard = Date.now();
+      this.#asked = 0;
       this.#due.clear();
       for (const channel of this.#listeners.keys()) this.#due.set(channel, "subscribe");
       this.#flush();
-      this.#ping = setInterval(() => this.#keepAlive(), PING_EVERY);
+      this.#looking = setInterval(() => this.#look(), LOOK_EVERY);
       this.#become("open");
     };
     socket.onmessage = (event) => {
       this.#heard = Date.now();
+      this.#asked = 0;
+      if (this.#state === "silent") this.#become("open");
       for (const message of JSON.parse(event.data).m) this.#deliver(message);
     };
     socket.onclose = (event) => {
       if (this.#socket !== socket) return;
-      clearInterval(this.#ping);
+      clearInterval(this.#looking);
       this.#socket = null;
       this.#become("offline");
       this.#attempt += 1;
@@ -95,13 +109,21 @@ export class Stream {
     };
   }
 
-  #keepAlive() {
-    if (Date.now() - this.#heard > SILENT_AFTER) {
+  #look() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    const now = Date.now();
+    const quiet = now - this.#heard;
+    const unanswered = this.#asked ? now - this.#asked : 0;
+    if (quiet >= QUIET && !this.#asked) this.#askForAWord();
+    else if (quiet >= DEAD && unanswered >= 2 * ANSWER_WITHIN) {
       const dead = this.#socket;
       dead?.close();
       dead?.onclose?.({ code: 0 }); // a socket of a vanished network closes only after minutes
-      return;
-    }
+    } else if (quiet >= SILENT && unanswered >= ANSWER_WITHIN && this.#state === "open") this.#become("silent");
+  }
+
+  #askForAWord() {
+    this.#asked ||= Date.now();
     this.#send({ op: "ping", id: ++this.#id });
   }
 
@@ -148,4 +170,5 @@ export class Stream {
 export const stream = new Stream(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/v1/stream/`);
 
 addEventListener("online", () => stream.wake());
+addEventListener("offline", () => stream.doubt());
 document.addEventListener("visibilitychange", () => document.hidden || stream.wake());
