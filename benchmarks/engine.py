@@ -18,8 +18,9 @@ from benchmarks import peers
 from benchmarks.figures import Figure
 from marketdata.bars import Bars
 from strategies.contract import EventStrategy, Parameters
-from strategies.engine import Costs, Market, simulate, sweep
+from strategies.engine import Costs, Market, simulate
 from strategies.engine.context import run_events
+from strategies.engine.sweep import sweep
 from strategies.library.kernels import compare
 from strategies.metrics.measuring import measure as measured
 

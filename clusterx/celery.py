@@ -10,6 +10,8 @@ from celery.platforms import SecurityWarning
 from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterx.settings")
+# The checks load every page, and with these the numeric libraries; `prepare` and `migrate` have made them.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 # Celery warns of workers that run as root because of pickle; ours speak JSON and nothing else.
 warnings.filterwarnings("ignore", category=SecurityWarning)

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from strategies import engine
 from strategies.contract import Signals
-from strategies.engine import Bars, CorporateAction, Costs, Intent, InvalidSimulation, Kind, Market, Rules, simulate, sweep
+from strategies.engine import Bars, CorporateAction, Costs, Intent, InvalidSimulation, Kind, Market, Rules, simulate
 from strategies.engine import simulation as module
 from strategies.engine.checking import fault
 from strategies.engine.context import Context
+from strategies.engine.sweep import sweep
 from strategies.errors import InvalidBars
 
 N = 50
