@@ -101,6 +101,8 @@ TEMPLATES: Final = (
     "puts all the bars in order (%(name)s)",
     "takes the sum of the whole series",
     "takes the %(name)s of the whole series",
+    "finds bars by the bar after them (%(name)s)",
+    "puts bars into a longer one, which is known only when it has closed (%(name)s)",
     "puts bars together, and a longer bar is known only when it has closed (resample)",
     "gives each bar a value of its whole group (%(name)s)",
     "decides by how many bars there are",

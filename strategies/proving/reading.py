@@ -47,6 +47,8 @@ ROLLING: Final = frozenset((
 CLOCKS: Final = frozenset((
     "localtime", "monotonic", "now", "perf_counter", "perf_counter_ns", "monotonic_ns", "time", "time_ns", "today", "utcnow",
 ))  # fmt: skip
+JOINS: Final = frozenset(("append", "concatenate", "hstack"))
+PLACES: Final = frozenset(("flatnonzero", "nonzero", "argwhere", "where"))
 CONTAINERS: Final = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp)
 
 
@@ -141,8 +143,11 @@ class Reader:
             yield from self.odd_call(node)
         elif isinstance(node, ast.Subscript):
             yield from self.odd_subscript(node)
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, (ast.Assign, ast.AugAssign)):
             yield from self.odd_assignment(node)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and isinstance(node.right, ast.List):
+            if isinstance(node.left, (ast.ListComp, ast.Call)) and forward(node.left):
+                yield "moves later values to earlier bars (list)", "future", 0.9
         elif isinstance(node, ast.Attribute):
             if node.attr == "base":
                 yield "looks behind the array that was given (.base)", "behind", 1.0
@@ -166,20 +171,30 @@ class Reader:
         elif name == "rolling" and truth(options.get("center")):
             yield "centres its window, half of which is the future", "future", 1.0
         elif name in ("bfill", "backfill") or constant(options.get("method")) in ("bfill", "backfill"):
-            yield "fills gaps with later values", "future", 1.0
+            yield "fills gaps with later values", "future", 0.97
         elif name == "interpolate" or (name == "interp" and method):
             yield "fills gaps between earlier and later values", "future", 0.9
         elif name in ("convolve", "correlate") and (len(node.args) < 3 or constant(node.args[2]) != "full"):
             if constant(options.get("mode", node.args[2] if len(node.args) > 2 else None)) in ("same", "valid"):
                 yield "centres its window, half of which is the future (convolve)", "future", 0.9
-        elif name in ("append", "concatenate", "hstack", "r_") and first is not None and forward(first):
+        elif name in JOINS and forward(node):
             yield f"moves later values to earlier bars ({name})", "future", 0.95
+        elif name == "pad" and first is not None and forward(first) and not padded_before(node.args[1:2]):
+            yield "moves later values to earlier bars (pad)", "future", 0.95
+        elif name in PLACES and len(node.args) == 1 and first is not None and forward(first) and not self.moved_on(node):
+            yield f"finds bars by the bar after them ({name})", "future", 0.7
         elif name in FILTERS:
             yield f"smooths with values from both sides of a bar ({name})", "future", 0.95
         elif name in FITS:
             yield f"fits on all the bars there are ({name})", "future", 0.85
         elif name in ("flip", "flipud", "reversed"):
             yield f"reads the series from its end ({name})", "future", 0.9
+        elif name == "searchsorted" and any(dotted(part)[-2:] == ["bars", "time"] for part in node.args[:1]):
+            yield (
+                "puts bars into a longer one, which is known only when it has closed (searchsorted)",
+                "future",
+                0.8,
+            )
         elif name in ORDERS:
             yield f"puts all the bars in order ({name})", "future", 0.6
         elif name in WHOLE and not self.windowed(node) and "axis" not in options:
@@ -223,6 +238,10 @@ class Reader:
 
     def odd_subscript(self, node: ast.Subscript) -> Iterator[tuple[str, Kind, float]]:
         index = node.slice
+        if joins(node):
+            if forward(node):
+                yield "moves later values to earlier bars (r_)", "future", 0.95
+            return
         if isinstance(index, ast.Tuple) and index.elts:
             index = index.elts[0]
         if isinstance(index, ast.Slice):
@@ -239,12 +258,12 @@ class Reader:
             elif ahead(index):
                 yield "reads a later bar than the one it decides on", "future", 0.95
 
-    def odd_assignment(self, node: ast.Assign) -> Iterator[tuple[str, Kind, float]]:
-        for target in node.targets:
-            if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice):
-                upper, lower = target.slice.upper, target.slice.lower
-                if upper is not None and negative(upper) and lower is None and forward(node.value):
-                    yield "writes later values to earlier bars ([:-1] = [1:])", "future", 1.0
+    def odd_assignment(self, node: ast.Assign | ast.AugAssign) -> Iterator[tuple[str, Kind, float]]:
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Subscript) and (
+                (all_but_last(target) and forward(node.value)) or (all_but_last(target.value) and forward(target.slice))
+            ):
+                yield "writes later values to earlier bars ([:-1] = [1:])", "future", 1.0
             if isinstance(target, ast.Subscript) and dotted(target.value)[:1] in (["bars"], ["panel"]):
                 yield "writes into the bars that it was given", "memory", 1.0
             if isinstance(target, ast.Subscript) and names(target.value) & self.module_names:
@@ -255,6 +274,13 @@ class Reader:
                     yield "keeps values from one call to the next", "memory", 0.85
             elif isinstance(target, ast.Attribute) and dotted(target.value)[:1] and dotted(target.value)[0][:1].isupper():
                 yield "keeps values from one run to the next", "memory", 0.85
+
+    def moved_on(self, node: ast.Call) -> bool:
+        """``flatnonzero(…) + 1``: the bar after each that was found."""
+        above = self.parents.get(node)
+        while isinstance(above, ast.Subscript):  # where(…)[0]
+            above = self.parents.get(above)
+        return isinstance(above, ast.BinOp) and isinstance(above.op, ast.Add)
 
     def making(self, node: ast.Call) -> bool:
         """``len(bars)`` as the size of an array or the end of a loop."""
@@ -301,12 +327,46 @@ def negative(node: ast.AST) -> bool:
 
 
 def forward(node: ast.AST) -> bool:
-    """A slice ``[1:]`` or a difference, whose first element is of the second bar."""
-    return any(
-        (isinstance(part, ast.Slice) and part.lower is not None and not negative(part.lower) and part.upper is None)
-        or (isinstance(part, ast.Call) and called(part) == "diff")
-        for part in ast.walk(node)
-    )
+    """A slice ``[1:]`` or a difference, whose first element is of the second bar.
+
+    Of what is put together only the beginning counts: ``r_[False, close[1:] > close[:-1]]`` stands where it belongs.
+    """
+    if joins(node):
+        return forward(beginning(node))
+    if isinstance(node, ast.Slice):
+        return node.lower is not None and not negative(node.lower) and constant(node.lower) != 0 and node.upper is None
+    if isinstance(node, ast.Call) and called(node) == "diff":
+        return not any(keyword.arg == "prepend" for keyword in node.keywords)
+    return any(forward(part) for part in ast.iter_child_nodes(node))
+
+
+def joins(node: ast.AST) -> bool:
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.value, ast.Attribute | ast.Name) and dotted(node.value)[-1:] == ["r_"]
+    return isinstance(node, ast.Call) and called(node) in JOINS and bool(node.args)
+
+
+def beginning(node: ast.AST) -> ast.AST:
+    """The first of what ``joins``."""
+    first: ast.AST = node.slice if isinstance(node, ast.Subscript) else node.args[0] if isinstance(node, ast.Call) else node
+    return first.elts[0] if isinstance(first, (ast.Tuple, ast.List)) and first.elts else first
+
+
+def all_but_last(node: ast.AST) -> bool:
+    """``x[:-1]``, ``x[: n - 1]``."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Slice):
+        return False
+    upper = node.slice.upper
+    less = upper is not None and (negative(upper) or (isinstance(upper, ast.BinOp) and isinstance(upper.op, ast.Sub)))
+    return less and (node.slice.lower is None or constant(node.slice.lower) == 0)
+
+
+def padded_before(widths: list[ast.expr]) -> bool:
+    """``pad(x, (1, 0))``: filled up at its beginning, where it may belong."""
+    width: ast.AST | None = widths[0] if widths else None
+    while isinstance(width, (ast.Tuple, ast.List)) and width.elts:
+        width = width.elts[0]
+    return constant(width) != 0
 
 
 def ahead(node: ast.AST) -> bool:

@@ -237,6 +237,19 @@ cheater("an hour seen before its close", """
     last = pd.Series(bars.close).groupby(hour).transform("last")  # LINE
     return (last > bars.close).to_numpy().astype(float)
 """)
+cheater("a higher timeframe seen before its close", """
+    from strategies.higher import Higher
+    hours = Higher(bars, "1h")
+    place = np.searchsorted(hours.bars.time, bars.time, side="right") - 1  # LINE
+    close = np.append(hours.bars.close, np.nan)[place]
+    return np.where(close > bars.close, 1.0, 0.0)
+""")
+cheater("the higher bar after the newest that has closed", """
+    from strategies.higher import Higher
+    hours = Higher(bars, "1h")
+    close = np.append(hours.bars.close, [np.nan, np.nan])
+    return np.where(close[hours.newest + 1] > bars.close, 1.0, 0.0)  # LINE
+""")
 cheater("resample labelled left", """
     index = pd.to_datetime(bars.time, unit="s")
     close = pd.Series(bars.close, index=index)
