@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from clusterx.live.publish import kept
-from marketdata.models import Instrument, LatestPrice, Signal, Venue
+from marketdata.models import Candle, Instrument, LatestPrice, Signal, Venue
 from marketdata.timeframes import TIMEFRAMES
 
 SPARK_POINTS = 24
@@ -63,6 +63,12 @@ def instruments(*, q: str = "", venue: str = "", kind: str = "", include_off: bo
     if not include_off:
         found = found.filter(venue__is_enabled=True)
     return found.order_by("-venue__is_enabled", "venue__code", "id")
+
+
+def with_something_to_see(found: QuerySet[Instrument]) -> QuerySet[Instrument]:
+    """Those of ``found`` whose venue is connected, or that have prices or bars from before."""
+    kept = (Exists(rows.objects.filter(instrument=OuterRef("pk"))) for rows in (LatestPrice, Candle))
+    return found.filter(Q(venue__is_enabled=True) | next(kept) | next(kept))
 
 
 def venues() -> QuerySet[Venue]:

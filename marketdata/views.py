@@ -28,7 +28,10 @@ LAST_USED = "watchlist"  # in the session: the list that the person starred into
 
 @require_safe
 def market_list(request: HttpRequest) -> HttpResponse:
-    """Instruments with price, change and sparkline; filters are in the address."""
+    """Instruments with price, change and sparkline; filters are in the address.
+
+    Where nobody asks for something else, those without a connection and without a price are counted and not listed.
+    """
     person = _person(request)
     filters = {name: request.GET.get(name, "").strip() for name in ("q", "venue", "kind")}
     found = selectors.instruments(q=filters["q"], venue=filters["venue"], kind=filters["kind"])
@@ -36,11 +39,21 @@ def market_list(request: HttpRequest) -> HttpResponse:
     chosen = next((one for one in lists if str(one.public_id) == request.GET.get("watchlist")), None)
     if chosen:
         found = found.filter(pk__in=[item.instrument_id for item in chosen.items.all()])
+    seen, everything = selectors.with_something_to_see(found), request.GET.get("all") == "1"
+    looked_for = bool(filters["q"] or filters["venue"] or chosen)
+    off = 0 if looked_for else found.count() - seen.count()
+    if off and not everything and seen.exists():
+        found = seen
+    elif not everything:
+        off = 0
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     context = {
         "rows": overview.rows(list(page.object_list), user=person),
         "page": page,
         "query": urlencode({name: value for name, value in request.GET.items() if name != "page" and value}),
+        "without_all": urlencode({name: value for name, value in request.GET.items() if name not in ("page", "all") and value}),
+        "everything": everything,
+        "off": off,
         "filters": filters,
         "filtered": any(filters.values()) or chosen is not None,
         "venues": selectors.venues(),

@@ -40,6 +40,36 @@ def test_filters_narrow_the_list_and_say_when_nothing_is_left(client):
     assert "Nothing matches" in client.get("/markets/?q=nonsense").content.decode()
 
 
+def test_markets_that_are_not_connected_and_have_no_price_are_counted_and_shown_on_demand(client):
+    off = VenueFactory(is_enabled=False)
+    one, before, loaded = priced(base="BTC"), priced(venue=off), InstrumentFactory(venue=off)
+    write_candles([(loaded.pk, "1d", Bar(int(START.timestamp()), 1.0, 1.0, 1.0, 1.0, 1.0))])
+    hidden = [InstrumentFactory(venue=off, base="ZRX"), InstrumentFactory(venue=off)]
+
+    def shown(query=""):
+        page = client.get(f"/markets/{query}").content.decode()
+        return [f'data-ref="{each.ref}"' in page for each in (one, before, loaded, *hidden)], page
+
+    listed, page = shown()
+    assert listed == [True, True, True, False, False]
+    assert "Show 2 that are not connected" in page
+    listed, page = shown("?all=1&kind=spot")
+    assert listed == [True] * 5
+    assert "Hide 2 that are not connected" in page
+    assert 'href="?kind=spot"' in page
+    for query in (f"?venue={off.code}", "?q=zrx"):  # whoever asks for them gets them
+        listed, page = shown(query)
+        assert listed[3]
+        assert "not connected</a>" not in page
+
+
+def test_where_nothing_is_connected_everything_is_listed(client):
+    one = InstrumentFactory(venue=VenueFactory(is_enabled=False))
+    page = client.get("/markets/").content.decode()
+    assert one.ref in page
+    assert "data-toggle-off" not in page
+
+
 def test_an_empty_site_says_what_to_do(client):
     assert "No markets yet" in client.get("/markets/").content.decode()
 
