@@ -130,3 +130,16 @@ test("steps are undone and done again; typing into one field is one step", () =>
 test("places are named as the server names them", () => {
   assert.equal(rules.pointer(["entry", "long", "all", 0, "a/b~c"]), "/entry/long/all/0/a~1b~0c");
 });
+
+test("a number that its field does not take is not repeated by the sentence", () => {
+  const before = { ...rules.blank("One"), hold: -3, cooldown: { tune: "wait", value: 5000, minimum: 1, maximum: 9, step: 1 } };
+  const line = ["entry", "long", "all", 0, "right"];
+  const given = rules.put(before, [...line, "ago"], -5);
+  const wrong = [rules.pointer([...line, "ago"]), "/hold", "/cooldown/value", "/direction", "/nowhere/0"];
+  const rule = wrong.reduce((made, place) => rules.emptied(made, place), given);
+  const told = say(rule, { words: golden.words.en, indicators: golden.indicators });
+  assert.match(told, /SMA\(50\) … bars ago/);
+  assert.doesNotMatch(told, /-5|-3|5000/);
+  assert.equal(rule.direction, "long");
+  assert.equal(given.hold, -3);
+});

@@ -16,6 +16,7 @@ from strategies.services import inspections, subjects
 from strategies.views.completions import completions
 from strategies.views.people import given_json, person
 from strategies.views.waiting import Desk, NotYet, later
+from strategies.wording import said
 
 LONGEST: Final = 250_000
 _readers: Final = Desk("lint")
@@ -61,7 +62,8 @@ def vocabulary(request: HttpRequest) -> HttpResponse:
     except NotYet:
         return later(_("The indicators are being loaded."))
     language = get_language() or "en"
-    return JsonResponse({"ok": True, "vocabulary": rules.vocabulary(language), "gallery": rules.gallery(language)})
+    offered, examples = rules.vocabulary(language, translate=said), rules.gallery(language, translate=said)
+    return JsonResponse({"ok": True, "vocabulary": offered, "gallery": examples})
 
 
 def rules_package() -> Any:

@@ -581,3 +581,13 @@ def test_a_shared_run_stays_shared_when_it_is_shared_twice(person):
     run = done(person, listed())
     first = share_run(run_id=run.pk, at=START).share_token
     assert share_run(run_id=run.pk, at=START).share_token == first
+
+
+def test_the_builder_speaks_of_indicators_in_the_language_of_the_page(client):
+    while (found := client.get("/strategies/vocabulary/", headers={"accept-language": "fr"}).json()).get("later"):
+        pass
+    average = next(one for one in found["vocabulary"]["indicators"] if one["name"] == "sma")
+    assert (average["label"], average["group"], average["parameters"][0]["label"]) == (
+        "Moyenne mobile simple", "Moyennes mobiles", "Longueur",
+    )  # fmt: skip
+    assert any("canal de Donchian" in one["sentence"] or "Canal de Donchian" in one["sentence"] for one in found["gallery"])

@@ -39,9 +39,10 @@ export class RuleBuilder {
     return this.#history.now;
   }
 
-  /** The sentence that says the rule. */
+  /** The sentence that says the rule; a number that its field does not take is left out of it. */
   get sentence() {
-    return say(this.document, this.vocabulary);
+    const wrong = this.root.querySelectorAll('input[type="number"][data-path]:invalid');
+    return say([...wrong].reduce((rule, field) => rules.emptied(rule, field.dataset.path), this.document), this.vocabulary);
   }
 
   at(path) {
@@ -90,7 +91,7 @@ export class RuleBuilder {
       const id = `${this.root.id || "rule"}-problem-${index}`;
       field.setAttribute("aria-invalid", "true");
       field.setAttribute("aria-describedby", id);
-      field.closest(".rule-field, .rule-node, .rule-section")?.append(element("span", { class: "rule-problem", id }, icon("circle-alert", "small"), text));
+      field.closest(".rule-tuning, .rule-field, .rule-node, .rule-section")?.append(element("span", { class: "rule-problem", id }, icon("circle-alert", "small"), text));
     });
     const place = this.root.querySelector("[data-problems]");
     place?.replaceChildren(...rest.map((text) => element("p", { class: "rule-problem" }, icon("circle-alert", "small"), text)));

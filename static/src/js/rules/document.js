@@ -206,6 +206,13 @@ export function pointer(path) {
   return path.map((key) => `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
+/** `document` with no number where `place`, a pointer, has one. */
+export function emptied(document, place) {
+  const path = place.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const keys = path.reduce((found, key) => [...found, Array.isArray(at(document, found)) ? Number(key) : key], []);
+  return typeof at(document, keys) === "number" ? put(document, keys, null) : document;
+}
+
 /** Documents as they were and will be again; changes with the same `key` one after another are one step. */
 export class History {
   #past = [];

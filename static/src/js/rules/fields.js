@@ -42,19 +42,22 @@ export function number(form, path, label, value, limits, { unit = "", hidden = f
   }
   const row = element("span", { class: "rule-number" }, ...parts);
   const holder = element("span", { class: "rule-field" }, element("span", { class: hidden ? "visually-hidden" : "rule-label", "aria-hidden": "true" }, label), row);
-  if (tuned) holder.append(tuningRow(form, path, value, plain, range));
-  return holder;
+  if (!tuned) return holder;
+  // A sibling, so that the range gets a row of its own and the fields beside the number stay beside it.
+  const both = document.createDocumentFragment();
+  both.append(holder, tuningRow(form, path, label, value, plain, range));
+  return both;
 }
 
 /** The name and range of a tuned number. */
-function tuningRow(form, path, value, plain, range) {
+function tuningRow(form, path, title, value, plain, range) {
   const name = element("input", {
     type: "text", value: value.tune, maxlength: 32, pattern: "[a-z][a-z0-9_]*", required: true, autocomplete: "off", spellcheck: "false",
     "data-path": pointer([...path, "tune"]), "data-key": `${pointer(path)}#name`, "aria-label": form.word("tune-name"),
     onchange: () => form.set([...path, "tune"], name.value.trim()),
   });
   const part = (word, key, limits) => element("label", {}, element("span", {}, form.word(word)), plain(form.word(word), [...path, key], value[key], limits));
-  return element("span", { class: "rule-tuning" }, element("label", {}, element("span", {}, form.word("tune-name")), name), part("tune-from", "minimum", range), part("tune-to", "maximum", range), part("tune-step", "step", { minimum: 0 }));
+  return element("span", { class: "rule-tuning", role: "group", "aria-label": title }, element("label", {}, element("span", {}, form.word("tune-name")), name), part("tune-from", "minimum", range), part("tune-to", "maximum", range), part("tune-step", "step", { minimum: 0 }));
 }
 
 const CONSTANT = { minimum: -1e9, maximum: 1e9 };

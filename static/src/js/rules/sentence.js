@@ -37,7 +37,7 @@ class Speaker {
       if (rule[name]) parts.push(fill(words[name], { distance: this.distance(rule[name]) }));
     }
     parts.push(this.counted(words.hold, rule.hold));
-    if (valueOf(rule.cooldown)) parts.push(this.counted(words.cooldown, rule.cooldown));
+    if (valueOf(rule.cooldown) || valueOf(rule.cooldown) === null) parts.push(this.counted(words.cooldown, rule.cooldown));
     const size = { window: 50, most: 100, ...(rule.size ?? { kind: "fixed", value: 100 }) };
     parts.push(fill(words.size[size.kind], { value: this.number(size.value), window: this.number(size.window), most: this.number(size.most) }));
     parts.push(words.direction[rule.direction], fill(words.timeframe, { timeframe: rule.timeframe }));
@@ -73,7 +73,7 @@ class Speaker {
     const words = this.words;
     if ("constant" in line) return this.number(line.constant);
     let text = "price" in line ? words.price[line.price] : this.indicator(line);
-    if (line.ago) text = this.counted(words.ago, line.ago, { line: text });
+    if (line.ago || line.ago === null) text = this.counted(words.ago, line.ago, { line: text });
     return line.timeframe && line.timeframe !== shared ? fill(words.on, { text, timeframe: line.timeframe }) : text;
   }
 
