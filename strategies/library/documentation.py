@@ -39,6 +39,9 @@ now), `p`, `position`, `entry_price`, `cash`, `equity`, `orders`; and `buy`, `se
 `cancel(id)`, `cancel_all()`, `replace(id, …)`.
 
 ```python
+from clusterx_api import Parameter, Signals, Strategy, indicators
+
+
 class Dip(Strategy):
     name, label, summary = "dip", "Dip", "Buys closes below the band."
     parameters = (Parameter("window", "Window", "int", 20, minimum=5, maximum=200, step=1),)
@@ -47,12 +50,35 @@ class Dip(Strategy):
         return p.window
 
     def signals(self, bars, p):
-        upper, middle, lower = bollinger(bars.close, p.window, 2.0)
+        upper, middle, lower = indicators.bollinger(bars.close, p.window, 2.0)
         return Signals((bars.close < lower).astype(float), stop=lower * 0.98)
 ```
 
-`Higher(bars, "1h")` gives the closed bars of a higher timeframe and aligns what was made of them: at each bar the newest
-value that had closed by then.
+That is a whole file. Ours import the same names from `strategies.contract`, `strategies.higher` and
+`marketdata.indicators`; [sandbox.md](sandbox.md) lists what a user's file may import.
+
+**Higher timeframes.** `Higher(bars, "1h")` makes the closed bars of a higher timeframe out of the strategy's own, and `align`
+brings what was made of them back: at each bar the newest value that had closed by then, NaN before the first. `bars` of it
+are the higher bars, `newest` (n,) the index of the one that each bar knows. It raises ValueError where its timeframe is no
+multiple of theirs. `history` counts the strategy's own bars, and two higher bars more, because it may begin and end within one.
+
+```python
+from clusterx_api import Higher, Parameter, Strategy, indicators, np
+
+
+class DipInAnUptrend(Strategy):
+    name, label, summary = "dip-in-an-uptrend", "Dip in an uptrend", "Buys dips while the hourly average rises."
+    parameters = (Parameter("window", "Hours averaged", "int", 12, minimum=2, maximum=100, step=1),)
+
+    def history(self, p):
+        return 4 * (p.window + 3)  # written for bars of 15 minutes or longer
+
+    def signals(self, bars, p):
+        hours = Higher(bars, "1h")
+        average = indicators.sma(hours.bars.close, p.window)
+        rising = hours.align(np.diff(average, prepend=np.nan)) > 0
+        return (rising & (bars.close < hours.align(average))).astype(float)
+```
 
 ## Laws
 Tests hold every strategy here to these; user strategies are held to them before they can be deployed.

@@ -28,6 +28,7 @@ from strategies.sandbox.limits import NoBoundary
 
 PROJECT = Path(__file__).resolve().parents[2]
 SITE, PYTHON, LIBRARIES = "/site", "/python", "/libraries"
+CODE, CACHE = "/clusterx/code", "/clusterx/numba"  # inside: where the image lies on this host is nobody's business
 PACKAGES = ("numpy", "pandas", "dateutil", "six", "tzdata", "numba", "llvmlite", "talib")
 BUNDLED_LIBRARIES = ("numpy.libs", "pandas.libs", "ta_lib.libs", "llvmlite.libs", "numba.libs")
 DISTRIBUTIONS = ("numpy", "pandas", "numba", "llvmlite", "TA-Lib")
@@ -39,6 +40,7 @@ COPIED = (
     "marketdata/indicators",
     "strategies/contract.py",
     "strategies/engine",
+    "strategies/higher.py",
     "strategies/sandbox/inside",
 )
 API = b"from strategies.sandbox.inside.api import *\n"
@@ -67,7 +69,10 @@ print("LIBRARIES " + json.dumps([name for name in names if name.startswith("/")]
 
 @dataclass(frozen=True)
 class Image:
-    """``binds`` are (source on the host, path inside), all read-only; ``masks`` are folders made empty inside."""
+    """``binds`` are (source on the host, path inside), all read-only; ``masks`` are folders made empty inside.
+
+    ``executable``, ``code`` and what ``environment`` names are paths inside.
+    """
 
     folder: Path
     binds: tuple[tuple[str, str], ...]
@@ -162,6 +167,7 @@ def _make(base: Path, contents: dict[str, bytes]) -> None:
     lines = [line for line in done.stdout.splitlines() if line.startswith("LIBRARIES ")]
     if done.returncode or not lines:
         raise NoBoundary(f"the sandbox's image cannot be made: {done.stderr[-500:]}")
+    _known_inside(code, cache)
     for path in base.rglob("*"):
         # The jail's user is another one than ours, and a umask may say that others read nothing.
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -171,16 +177,30 @@ def _make(base: Path, contents: dict[str, bytes]) -> None:
 def _take_over(code: Path, cache: Path) -> None:
     """Machine code that this host has of the same sources. What is missing or stale Numba sees by itself, and compiles."""
     compiled = _compiled()
-    with suppress(ImportError, AttributeError, OSError):
-        from numba.core.caching import _CacheLocator
+    with suppress(OSError):
+        for folder in _folders(code):
+            ours = compiled / _cached_in(PROJECT / folder)
+            if ours.is_dir():
+                shutil.copytree(ours, cache / _cached_in(code / folder), dirs_exist_ok=True)
 
-        for folder in {path.parent for path in code.rglob("*.py")}:
-            ours, theirs = (
-                _CacheLocator.get_suitable_cache_subpath(str(place / "source.py"))
-                for place in (PROJECT / folder.relative_to(code), folder)
-            )
-            if (compiled / ours).is_dir():
-                shutil.copytree(compiled / ours, cache / theirs, dirs_exist_ok=True)
+
+def _known_inside(code: Path, cache: Path) -> None:
+    """What was compiled for ``code``, once more under the name that it has where ``code`` is bound to ``CODE``."""
+    for folder in _folders(code):
+        made = cache / _cached_in(code / folder)
+        if made.is_dir():
+            shutil.copytree(made, cache / _cached_in(CODE / folder), dirs_exist_ok=True, copy_function=os.link)
+
+
+def _folders(code: Path) -> list[Path]:
+    return sorted({path.parent.relative_to(code) for path in code.rglob("*.py")})
+
+
+def _cached_in(folder: Path) -> str:
+    """Numba's name for the cache of the sources in ``folder``."""
+    from numba.core.caching import _CacheLocator
+
+    return str(_CacheLocator.get_suitable_cache_subpath(str(folder / "source.py")))
 
 
 def _image(base: Path, libraries: list[str]) -> Image:
@@ -198,17 +218,16 @@ def _image(base: Path, libraries: list[str]) -> Image:
         # The loader is named by its path in every executable; the others are searched for by name.
         target = name if Path(name).name.startswith("ld-") else f"{LIBRARIES}/{Path(name).name}"
         binds.append((str(Path(name).resolve()), target))
-    code, numba = str(base / "code"), str(base / "numba")
-    binds += [(code, code), (numba, numba)]
+    binds += [(str(base / "code"), CODE), (str(base / "numba"), CACHE)]
     return Image(
         folder=base,
         binds=tuple(binds),
         masks=tuple(f"{inside_stdlib}/{name}" for name in ("site-packages", "dist-packages", "test", "idlelib", "ensurepip")),
         executable=f"{PYTHON}/bin/python",
-        code=code,
+        code=CODE,
         environment={
             "LD_LIBRARY_PATH": LIBRARIES,
-            "NUMBA_CACHE_DIR": numba,
+            "NUMBA_CACHE_DIR": CACHE,
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONHASHSEED": "0",  # the same run twice gives the same answer, sets and all

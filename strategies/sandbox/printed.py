@@ -54,9 +54,10 @@ def _without_a_cut_place(text: str) -> str:
 @cache
 def places() -> tuple[str, ...]:
     """Folders that tell something of this host, the longest first."""
-    from strategies.sandbox.image import PROJECT, parent
+    from strategies.sandbox.image import CACHE, CODE, PROJECT, parent
 
-    found = {str(form) for one in (parent(), PROJECT, Path.home()) for form in (one.absolute(), one.resolve())}
+    found = {CODE, CACHE}
+    found |= {str(form) for one in (parent(), PROJECT, Path.home()) for form in (one.absolute(), one.resolve())}
     found |= {sys.prefix, sys.base_prefix}
     return tuple(sorted(found - _OF_THE_SYSTEM, key=len, reverse=True))
 

@@ -1,7 +1,7 @@
-"""What a strategy may import: ``from clusterx_api import Strategy, Parameter, Signals, Bars, indicators``.
+"""What a strategy may import: ``from clusterx_api import Strategy, Parameter, Signals, Bars, Higher, indicators``.
 
-``np`` and ``pd`` are numpy and pandas; ``indicators`` holds every indicator as a function of arrays, and ``compute`` for
-those named by text. docs/sandbox.md has the list.
+``np`` and ``pd`` are numpy and pandas; ``Higher`` gives the closed bars of a higher timeframe; ``indicators`` holds every
+indicator as a function of arrays, and ``compute`` for those named by text. docs/sandbox.md has the list.
 """
 
 from typing import Any, Final
@@ -13,10 +13,11 @@ from marketdata.bars import Bar, Bars
 from marketdata.indicators import momentum, moving, signals, statistics, structure, trend, volatility, volume, zones
 from marketdata.indicators.registry import compute
 from strategies import contract
+from strategies.higher import Higher
 
 OFFERED: Final = (
     *("Strategy", "PortfolioStrategy", "EventStrategy", "Parameter", "Parameters", "InvalidParameter"),
-    *("Signals", "Higher", "Panel"),
+    *("Signals", "Panel"),
 )
 
 
@@ -31,9 +32,7 @@ for _part in (moving, momentum, trend, volatility, volume, statistics, structure
         if callable(_value) and not _name.startswith("_") and getattr(_value, "__module__", None) == _part.__name__:
             setattr(indicators, _name, staticmethod(_value))
 
-_offered: dict[str, Any] = {name: getattr(contract, name) for name in OFFERED if hasattr(contract, name)}
+_offered: dict[str, Any] = {name: getattr(contract, name) for name in OFFERED}
 globals().update(_offered)
-BASES: Final[tuple[type, ...]] = tuple(
-    _offered[name] for name in ("Strategy", "PortfolioStrategy", "EventStrategy") if name in _offered
-)
-__all__ = ["Bar", "Bars", "indicators", "np", "pd", *_offered]
+BASES: Final[tuple[type, ...]] = tuple(_offered[name] for name in ("Strategy", "PortfolioStrategy", "EventStrategy"))
+__all__ = ["Bar", "Bars", "Higher", "indicators", "np", "pd", *_offered]

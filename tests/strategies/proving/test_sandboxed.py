@@ -77,6 +77,7 @@ def test_a_file_that_declares_too_little_fails_with_what_it_needs(pool: Pool) ->
         "negative shift",
         "seldom: only before a crash",
         "mean of the whole series",
+        "a higher timeframe seen before its close",
         "the number of bars",
         "random without a seed",
         "a diary of all that it has seen",

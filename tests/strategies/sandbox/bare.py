@@ -10,6 +10,7 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -35,16 +36,16 @@ def start(image: Image, control: socket.socket, launcher: str, group: None) -> s
 
     The filter and the limits are taken out of the copies by files that are bound over them.
     """
-    binds = []
+    binds, code = [], str(image.folder / "code")
     for name, change in CHANGES.items():
         changed = Path(sys.argv[1] + "-" + name)
-        changed.write_text(Path(image.code, INSIDE, name).read_text() + change)
-        binds += [str(changed), f"{image.code}/{INSIDE}/{name}"]
-    argv = zygote_command(image, control.fileno())
+        changed.write_text(Path(code, INSIDE, name).read_text() + change)
+        binds += [str(changed), f"{code}/{INSIDE}/{name}"]
+    argv = zygote_command(replace(image, code=code), control.fileno())
     site = str(Path(images._package("numpy")).parent)
-    zygote = [images._python(), *argv[1:-2], site, image.code]
+    zygote = [images._python(), *argv[1:-2], site, code]
     command = [*THROWAWAY, "--mount-proc", "/bin/sh", "-c", BIND, "sh", *binds, "--", *zygote]
-    environment = image.environment | {"PATH": "/usr/bin:/bin"}
+    environment = image.environment | {"PATH": "/usr/bin:/bin", "NUMBA_CACHE_DIR": str(image.folder / "numba")}
     return subprocess.Popen(command, stderr=subprocess.PIPE, pass_fds=(control.fileno(),), env=environment, cwd="/")
 
 

@@ -33,7 +33,7 @@ def told(text: str) -> bool:
         ("import clusterx_api\nopen(clusterx_api.__file__ + 'x')", "'clusterx_api.pyx'"),
         ("import clusterx_api\nraise OSError(2, 'no', clusterx_api.__file__)", "'clusterx_api.py'"),
         ("import os\nraise ValueError(os.environ['NUMBA_CACHE_DIR'])", "ValueError: …"),
-        ("import clusterx_api\nraise ValueError('x' * 260 + clusterx_api.__file__)", "xxx…"),
+        ("import clusterx_api\nraise ValueError('x' * 276 + clusterx_api.__file__)", "xxx…"),
         ("import clusterx_api\nclusterx_api.__loader__.get_data('/none')", "/none"),
     ],
 )
