@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
@@ -17,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.timeframes import TIMEFRAMES, Timeframe
-from strategies import contract, library
+from strategies import contract, library, warming
 from strategies.arrays import bars_hash
 from strategies.conditions import Conditions, read_costs, read_rules
 from strategies.engine.model import Market
@@ -26,6 +27,8 @@ from strategies.files import bars_from, calendar_of, length_of
 from strategies.quality import adjusted, facts
 
 MOST_SEED: Final = 2**31
+SOON: Final = 3.0  # seconds: loading takes as long
+PLAIN: Final = "sma-cross"  # any strategy has the engine compiled
 SHORT: Final = {"smc": "smart-money", "sma": "sma-cross", "zscore": "zscore-reversion", "bollinger": "bollinger-reversion"}
 
 
@@ -241,6 +244,23 @@ def refusals() -> Iterator[None]:
         raise CommandError(f"{error.reason}: {error.message}{line}") from None
     except DomainError as error:
         raise CommandError(f"{error.code}: {error.message}") from None
+
+
+def prepared(command: BaseCommand, name: str) -> None:
+    """Have the machine code of the engine and of a library strategy; say so where it has to be compiled first.
+
+    ``name`` may be empty, for a file. Compiled code is loaded in a second or two, about which nothing is said.
+    """
+    if warming.is_compiled():
+        return
+    said = "Preparing the engine, once on this machine…"
+    notice = Timer(SOON, command.stderr.write, [said], {"style_func": str})
+    notice.daemon = True
+    notice.start()
+    try:
+        warming.warm((named(name).name if name else PLAIN,))
+    finally:
+        notice.cancel()
 
 
 def tell(command: BaseCommand, options: Mapping[str, Any], everything: Mapping[str, Any], summary: str) -> None:

@@ -11,7 +11,8 @@ from django.utils.translation import ngettext
 from marketdata.models import Instrument
 from strategies.engine.model import Costs, Rules
 from strategies.models import Run
-from strategies.views.words import WARNINGS, bars_text, moment_of, share_text, written
+from strategies.views.words import bars_text, moment_of, share_text, written
+from strategies.wording import WARNINGS
 
 Sheet = Mapping[str, Any]
 

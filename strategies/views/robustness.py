@@ -9,10 +9,11 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from strategies import appraisal, selectors
+from strategies import selectors
 from strategies.models import Appraisal, Run
 from strategies.services import appraisals
 from strategies.views.words import FAILURES, share_text, written
+from strategies.wording import UNTESTED
 
 WIDTH, HEIGHT = 600, 180
 SURE, DOUBTFUL = 0.05, 0.2  # p-values up to which timing is better than chance, or perhaps is
@@ -28,12 +29,6 @@ NAMES: Final = {
     "markets": gettext_lazy("Other markets of the same bars"),
     "noise": gettext_lazy("Prices a little off"),
     "capacity": gettext_lazy("Capital it can carry"),
-}
-MISSING: Final = {
-    appraisal.FEW_TRADES: gettext_lazy("There are too few closed trades."),
-    appraisal.SEVERAL_INSTRUMENTS: gettext_lazy("This test is made on one instrument; the run has several."),
-    appraisal.NO_VOLUME: gettext_lazy("These bars have no volume."),
-    appraisal.NOT_POSSIBLE: gettext_lazy("It cannot be made of this run: the strategy gives no answer to changed bars."),
 }
 REASONS: Final = {
     appraisals.CHANGED: gettext_lazy(
@@ -72,7 +67,7 @@ def context(run: Run, *, shared: bool) -> dict[str, Any]:
         if name in told:
             rows += made(told[name])
         elif name in missing:
-            rows.append(Row(str(NAMES[name]), str(MISSING.get(missing[name], missing[name])), "–", ""))
+            rows.append(Row(str(NAMES[name]), str(UNTESTED.get(missing[name], missing[name])), "–", ""))
     return {
         "run": run,
         "shared": shared,

@@ -55,21 +55,6 @@ VARIANTS: Final = {
     "one-bar-later": _("Every decision one bar later"),
     "pessimistic-fills": _("Pessimistic fills"),
 }
-WARNINGS: Final = {
-    "bankrupt": _("The account was ruined: nothing after that moment means anything."),
-    "liquidations": _("Positions were liquidated because the margin was used up."),
-    "short-not-allowed": _("The strategy wanted to sell short where that is not possible; those orders were refused."),
-    "open-positions": _("A position was still open at the end. It is valued at the last price and counts as no closed trade."),
-    "ambiguous-trades": _("In some bars both stop and target were in reach; the worse one was taken."),
-    "no-trades": _("It never traded. There is nothing to judge."),
-    "few-trades": _("Fewer than 30 closed trades: chance alone can make numbers like these."),
-    "rejected-orders": _("Some orders were refused; the assumption sheet says why."),
-    "missing-bars": _("Bars are missing within the span; nothing was filled there. The assumption sheet says how many."),
-    "frozen-bars": _("Some bars are frozen: no volume, and a price that does not move. A feed may have stood still."),
-    "shorts-for-free": _("It sold short what has to be borrowed, and no cost of borrowing was assumed."),
-    "volume-unknown": _("These bars have no volume, so no order was ever too large for the market."),
-    "silent-bars": _("Nothing was traded in some bars; orders waited for the next one that was."),
-}
 FAILURES: Final = {
     "no-bars": _("There are no bars in this span. Choose a longer one, another timeframe or another instrument."),
     "invalid-bars": _("The bars of this span cannot be simulated on."),

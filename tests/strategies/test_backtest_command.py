@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from manage import needs_services
+from strategies import warming
 from strategies.contract import validate
 from strategies.engine import Costs, simulate
 from strategies.library import find
+from strategies.management import command_line
 from tests.strategies.market import HOUR, listed, walk
 from tests.strategies.test_versions import CODE
 
@@ -40,6 +44,35 @@ def file(tmp_path: Path) -> Path:
     table.to_csv(path, index=False)
     table.rename(columns={"date": "time"}).to_parquet(tmp_path / "bars.parquet")
     return path
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_who_waits_for_the_engine_to_be_compiled_is_told(file: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool):
+    told, error = Event(), StringIO()
+    prepared: list[tuple[str, ...]] = []
+
+    class Terminal(StringIO):
+        def write(self, text: str) -> int:
+            told.set()
+            return error.write(text)
+
+    def warm(names: tuple[str, ...]) -> None:
+        prepared.append(names)
+        assert told.wait(20)
+
+    monkeypatch.setattr(command_line, "SOON", 0.0)
+    monkeypatch.setattr(warming, "is_compiled", lambda: compiled)
+    monkeypatch.setattr(warming, "warm", warm)
+    call_command("backtest", "SmaCross", "--bars", str(file), stdout=StringIO(), stderr=Terminal())
+    assert prepared == ([] if compiled else [("sma-cross",)])
+    assert ("Preparing the engine, once on this machine…" in error.getvalue()) is not compiled
+
+
+def test_what_is_missing_and_what_to_mind_is_said_in_sentences(file: Path):
+    said = run("sma-cross", "--bars", file, *PARAMETERS)
+    assert "a year            — (the run is under a year long, so nothing is compounded to a year)" in said
+    assert "note              Fewer than 30 closed trades: chance alone can make numbers like these." in said
+    assert not re.search(r"\b[a-z]+-[a-z]+\b(?=[,)]|$)", said.split("note", 1)[1].split("\n  orders")[0])
 
 
 PARAMETERS = ("--param", "fast=5", "--param", "slow=20")

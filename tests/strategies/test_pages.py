@@ -591,3 +591,14 @@ def test_the_builder_speaks_of_indicators_in_the_language_of_the_page(client):
         "Moyenne mobile simple", "Moyennes mobiles", "Longueur",
     )  # fmt: skip
     assert any("canal de Donchian" in one["sentence"] or "Canal de Donchian" in one["sentence"] for one in found["gallery"])
+
+
+def test_lists_heads_and_comparisons_name_the_venue(client, person):
+    replay = VenueFactory(code="replay", name="A replay of last year")
+    runs = [done(person, listed(base="BTC")), done(person, listed(venue=replay, base="BTC"))]
+    compare = "/strategies/runs/compare/?" + "&".join(f"run={one.public_id}" for one in runs)
+    for page in ("/strategies/runs/", compare):
+        said = text(client.get(page))
+        assert "BTC-USDT · Binance, recorded · 1h" in said
+        assert "BTC-USDT · A replay of last year · 1h" in said
+    assert "</a> · A replay of last year</span>" in text(client.get(f"/strategies/runs/{runs[1].public_id}/"))

@@ -23,15 +23,18 @@ from strategies.management.command_line import (
     conditions_in,
     named,
     parameters_in,
+    prepared,
     refusals,
     source_in,
     stamp,
     tell,
 )
+from strategies.metrics.errors import REASONS
 from strategies.quality import sheet
 from strategies.services import subjects
 from strategies.services.inspections import declared_in
 from strategies.trade_list import rows
+from strategies.wording import UNTESTED, WARNINGS
 
 FLAWS: Final = {"holes": "missing", "frozen": "frozen", "silent": "without volume"}
 
@@ -54,6 +57,7 @@ class Command(BaseCommand):
             conditions = conditions_in(options, given)
             label, values, decide = asked(options, len(given.bars))
             bars = on_one_axis(given.bars)
+            prepared(self, options["strategy"])
             outcome = backtest(bars, decide, conditions, seconds=given.seconds, seed=options["seed"])
             tests = appraise(bars, decide, conditions, outcome.result, seed=options["seed"]) if options["robustness"] else None
         everything, said = described(outcome, label, values, given), summary(outcome, label, values, given)
@@ -120,7 +124,7 @@ def robustness(tests: Appraisal) -> str:
     for name, pattern in patterns.items():
         test = tests.tests.get(name)
         if test is None:
-            told = f"— ({tests.missing[name]})"
+            told = f"— {UNTESTED[tests.missing[name]]}"
         elif test.get("estimate", 0) is None:
             told = "no limit seen"
         else:
@@ -133,10 +137,13 @@ def summary(outcome: Outcome, label: str, values: Mapping[str, Any], given: Give
     """What a person reads."""
     result, metrics = outcome.result, outcome.metrics
 
+    def lacking(name: str) -> str:
+        return f"— ({REASONS[metrics.missing[name]]})"
+
     def share(name: str) -> str:
         value = getattr(metrics, name)
         if value is None:
-            return f"— ({metrics.missing[name]})"
+            return lacking(name)
         between = metrics.intervals.get(name)
         span = f"  (95 %: {between[0]:.2%} to {between[1]:.2%})" if between else ""
         return f"{value:.2%}{span}"
@@ -144,7 +151,7 @@ def summary(outcome: Outcome, label: str, values: Mapping[str, Any], given: Give
     def plain(name: str) -> str:
         value = getattr(metrics, name)
         if value is None:
-            return f"— ({metrics.missing[name]})"
+            return lacking(name)
         between = metrics.intervals.get(name)
         return f"{value:.2f}" + (f"  (95 %: {between[0]:.2f} to {between[1]:.2f})" if between else "")
 
@@ -168,8 +175,7 @@ def summary(outcome: Outcome, label: str, values: Mapping[str, Any], given: Give
         flaws = [f"{one[name]:,} {word}" for name, word in FLAWS.items() if one[name]]
         if flaws:
             lines.append(f"  bars              {', '.join(flaws)} ({one['instrument']})")
-    if outcome.warnings:
-        lines.append(f"  note              {', '.join(outcome.warnings)}")
+    lines += [f"  note              {WARNINGS[code]}" for code in outcome.warnings]
     lines.append(f"  orders            {result.orders_hash}")
     if outcome.printed:
         lines += ["", "printed:", outcome.printed.rstrip()]
