@@ -123,11 +123,12 @@ def new_rules(request: HttpRequest) -> HttpResponse:
     return render(request, "strategies/rules.html", _builder(None, None))
 
 
-def _partner(instruments: Any, days: Any) -> str:
-    """Which instrument goes with the first: one of its venue and currency, else the next of the list."""
-    refs = [one.ref for one in instruments]
-    fits = (ground.instruments[1].ref for ground in fitting("", 2, instruments, days) if ground.lead.ref == refs[0])
-    return next(fits, refs[1] if len(refs) > 1 else "")
+def _pair(instruments: Any, days: Any) -> list[str]:
+    """Two instruments of one venue and one currency to try a strategy of two legs on: with the first, else the longest."""
+    first = instruments[0].ref if instruments else ""
+    grounds = fitting("", 2, instruments, days)
+    ground = max(grounds, key=lambda one: (one.lead.ref == first, one.bars), default=None)
+    return [one.ref for one in ground.instruments] if ground else []
 
 
 def _editor(one: UserStrategy | None, version: Version | None, source: str, name: str) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def _editor(one: UserStrategy | None, version: Version | None, source: str, name
         "name": name,
         "source": source,
         "instruments": instruments,
-        "partner": _partner(instruments, days),
+        "pair": _pair(instruments, days),
         "spans": [(value, label) for value, label in SPANS if value != "dates"],
         "span": "all",
         "page_data": {

@@ -164,7 +164,7 @@ def test_a_pair_begins_with_two_instruments_of_one_venue_and_one_currency(client
         return [form["instrument"].value(), form["instrument-2"].value()]
 
     editor = client.get("/strategies/new/code/?template=pairs").context
-    assert [editor["instruments"][0].base, editor["partner"]] == ["BTC", editor["instruments"][1].ref]
+    assert editor["pair"] == [first.ref, second.ref]
     assert begins() == [first.ref, second.ref]
     assert begins(instrument=second.ref) == [second.ref, first.ref]
 

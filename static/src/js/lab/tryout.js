@@ -11,6 +11,7 @@ const SHOWN = [["total_return", percent], ["benchmark_return", percent], ["sharp
 
 export class TryOut {
   #latest = 0;
+  #touched = false;
 
   /** `failed(run)` hears of a run that failed, with its line; `remembered` names where what was chosen is kept. */
   constructor({ instruments, failed = () => {}, remembered = "lab.try" }) {
@@ -20,14 +21,27 @@ export class TryOut {
     this.instruments = instruments;
     this.failed = failed;
     this.#restore();
-    this.form.addEventListener("change", () => this.#offer());
+    this.form.addEventListener("change", () => {
+      this.#touched = true;
+      this.#offer();
+    });
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.#offer();
   }
 
-  /** How many instruments it needs. */
+  /** How many instruments it needs. Two of different venues that nobody chose here give way to two that go together. */
   set legs(count) {
-    document.getElementById("try-second").hidden = count < 2;
+    const second = document.getElementById("try-second");
+    const [one, other] = (second.dataset.pair ?? "").split(" ");
+    const chosen = this.form.elements;
+    if (count > 1 && second.hidden && other && !this.#touched) {
+      const [a, b] = [chosen.instrument.value, chosen["instrument-2"].value];
+      if (a === b || a.split(":")[0] !== b.split(":")[0]) {
+        [chosen.instrument.value, chosen["instrument-2"].value] = [one, other];
+        this.#offer();
+      }
+    }
+    second.hidden = count < 2;
   }
 
   #offer() {
