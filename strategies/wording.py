@@ -5,12 +5,15 @@ And what the warnings of a run mean: pages and commands say the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils.translation import gettext_lazy as _
 
 from clusterx import wording
+
+if TYPE_CHECKING:
+    from strategies.contract import Parameter
 
 CONTEXT = "strategy"
 WARNINGS: Final = {
@@ -64,3 +67,16 @@ def said(text: str) -> str:
 def choices(offered: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     """What a parameter offers, with each label said."""
     return [(value, said(label)) for value, label in offered]
+
+
+def values(parameters: Sequence[Parameter], given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Values as people read them, by the labels that a strategy declares; what it does not declare stands as it is."""
+    labels = {one.name: said(one.label) for one in parameters}
+    offered = {one.name: dict(choices(one.choices)) for one in parameters}
+    return [
+        (
+            labels.get(name, name),
+            offered.get(name, {}).get(str(value), f"{value:g}" if isinstance(value, float) else str(value)),
+        )
+        for name, value in given.items()
+    ]

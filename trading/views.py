@@ -243,12 +243,11 @@ def _deployment_form(request: HttpRequest, account: Account, strategy: str) -> D
     return DeploymentForm(account=account, strategy=strategy, initial=initial)
 
 
-def _named_parameters(one: Deployment) -> list[tuple[str, Any]]:
+def _named_parameters(one: Deployment) -> list[tuple[str, str]]:
     try:
-        labels = {parameter.name: wording.said(parameter.label) for parameter in library.get(one.strategy).parameters}
-        return [(labels.get(name, name), value) for name, value in one.parameter_values.items()]
+        return wording.values(library.get(one.strategy).parameters, one.parameter_values)
     except DomainError:  # the library moved on; what was stored is still worth reading
-        return list(one.parameters.get("values", {}).items())
+        return wording.values((), one.parameters.get("values", {}))
 
 
 def _put_error(form: Any, refused: DomainError) -> None:

@@ -15,7 +15,6 @@ from strategies.metrics.result import Metrics
 from strategies.models import Run, Study
 from strategies.views.people import uuid_of
 from strategies.views.words import metric_text, metric_tone
-from strategies.wording import said
 
 LISTED: Final = 3
 Asked = TypeVar("Asked", Run, Study)
@@ -38,19 +37,8 @@ def row(run: Run) -> dict[str, Any]:
 
 def named_parameters(run: Run) -> list[tuple[str, str]]:
     """Parameters as people read them, by the labels that the strategy declares."""
-    labels: dict[str, Any] = {}
-    choices: dict[str, dict[str, str]] = {}
-    if run.library in library.CATALOGUE:
-        for parameter in library.CATALOGUE[run.library].parameters:
-            labels[parameter.name] = said(parameter.label)
-            choices[parameter.name] = dict(wording.choices(parameter.choices))
-    return [
-        (
-            labels.get(name, name),
-            choices.get(name, {}).get(str(value), f"{value:g}" if isinstance(value, float) else str(value)),
-        )
-        for name, value in run.values.items()
-    ]
+    declared = library.CATALOGUE.get(run.library)
+    return wording.values(declared.parameters if declared is not None else (), run.values)
 
 
 def list_figures(run: Run) -> dict[str, dict[str, str]]:

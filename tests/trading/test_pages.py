@@ -78,6 +78,8 @@ def test_deploying_by_the_form_starts_a_deployment(signed_in, person):
     made = Deployment.objects.get(account__owner=person)
     assert made.is_running
     assert made.parameters["values"] == {"fast": 5, "slow": 20, "direction": "long"}
+    shown = signed_in.get(f"/trade/deployments/{made.public_id}/").content.decode()
+    assert "Long only" in shown
 
 
 def test_parameters_that_do_not_fit_are_told_at_their_field(signed_in, person):
