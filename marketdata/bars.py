@@ -78,9 +78,9 @@ class Bars:
     volume: Floats
 
     def __post_init__(self) -> None:
-        lengths = {len(column) for column in self.columns}
-        if len(lengths) != 1:
-            raise ValueError(f"columns must have one length, had {sorted(lengths)}")
+        n = len(self.time)  # plainly, because live sessions make one for each bar
+        if not (len(self.open) == n == len(self.high) and len(self.low) == n == len(self.close) and len(self.volume) == n):
+            raise ValueError(f"columns must have one length, had {sorted({len(column) for column in self.columns})}")
 
     def __len__(self) -> int:
         return len(self.time)
