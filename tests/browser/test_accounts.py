@@ -71,7 +71,6 @@ def test_signing_up_confirming_and_a_passkey(visitor: Visitor, stack: Stack) -> 
         "isUserVerified": True, "automaticPresenceSimulation": True,
     }})  # fmt: skip
     visitor.open("/accounts/2fa/webauthn/add/")
-    send(page, password=PASSWORD)
     page.fill("main [name=name]", "Laptop")
     page.check("main [name=passwordless]")
     with page.expect_navigation():
@@ -93,7 +92,6 @@ def test_staff_set_codes_up_and_find_every_form_of_the_staff_site_working(visito
     send(page, login="staff@clusterx.example", password="staff-clusterx")
     assert "/accounts/" in page.url
     visitor.open("/accounts/2fa/totp/activate/")
-    send(page, password="staff-clusterx")
     send(page, code=code_of(page.input_value("#authenticator_secret")))
     visitor.open("/admin/")
     addresses = page.eval_on_selector_all("#content-main a[href]", "links => [...new Set(links.map((a) => a.pathname))]")

@@ -131,7 +131,7 @@ def test_an_endless_bar_is_timed_out(pool: Pool) -> None:
         ("ctx.buy(1); ctx._intents[-1] = (0, *ctx._intents[-1][1:])", "dated at another bar"),
         ("ctx._next_id = 1; ctx.buy(1)", "the number of an earlier one"),
         ("ctx.buy(1); ctx._intents[-1] = (ctx.index, 9, 0, 0, 7, *ctx._intents[-1][5:])", "side"),
-        ("ctx.buy(1); ctx._intents[-1] = (float('nan'),) * 15", "whole numbers"),
+        ("ctx.buy(1); ctx._intents[-1] = (float('nan'),) * 15", "whole number"),
     ],
 )
 def test_forged_orders_are_refused(pool: Pool, body: str, message: str) -> None:
