@@ -56,7 +56,7 @@ def _nice(wanted: float, least: float | None) -> float:
         return least or 1.0
     size = 10.0 ** math.floor(math.log10(wanted))
     step = next((size * one for one in NICE if size * one >= wanted * (1 - 1e-9)), size * 10)
-    return math.ceil(step / least - 1e-9) * least if least else step
+    return max(1, math.ceil(step / least - 1e-9)) * least if least else step
 
 
 def rounded(value: float) -> float:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as drawn
 
 from marketdata.bars import Bars
@@ -261,6 +261,7 @@ def test_a_run_and_a_study_fill_the_form_in(client, person):
     drawn.sampled_from(["int", "float"]), drawn.floats(-1e6, 1e6), drawn.floats(0, 1e6), drawn.floats(0, 1e6),
     drawn.sampled_from([None, 0.05, 1.0, 5.0]),
 )  # fmt: skip
+@example("float", 0.0, 0.0, 1.8e-8, 5.0)
 def test_a_suggested_range_holds_its_centre_and_stays_within_what_is_declared(kind, centre, below, above, step):
     if kind == "int":
         centre, below, above, step = round(centre), round(below), round(above), step and max(1, round(step))
