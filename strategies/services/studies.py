@@ -30,7 +30,7 @@ MOST_TRIALS: Final = 10_000  # of all windows together: the state is one row
 STATE: Final = 1
 METHODS: Final = ("grid", "random", "bayesian")
 CHUNK_SECONDS: Final = 1.0
-FIRST_SECONDS: Final = 0.1
+FIRST_SECONDS: Final = 0.2
 AHEAD: Final = 2  # chunks that wait for each worker, so that none waits for the next to be planned
 
 
