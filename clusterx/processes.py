@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
+FEEDS = ("auto", "recorded", "simulated", "binance", "off")
 # What somebody watches (backtests) does not wait for what takes its time (research: proofs, searches, tests), and orders wait
 # for neither.
 QUEUES = ("market", "trading", "backtests", "research", "default")

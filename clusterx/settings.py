@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from clusterx.embedded.layout import Layout
+from clusterx.processes import FEEDS
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 DATA = Layout.from_environment()
@@ -217,7 +218,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # -- market data ----------------------------------------------------------------------------------------------
 FEED = os.environ.get("FEED", "auto")
-if FEED not in {"auto", "recorded", "simulated", "binance", "off"}:
+if FEED not in FEEDS:
     raise ImproperlyConfigured(f"FEED must be auto, recorded, simulated, binance or off, was {FEED!r}")
 RECORDED_DATA = Path(os.environ.get("RECORDED_DATA") or BASE_DIR.parent / "shared" / "data")
 LOCAL_VENUE_URL = os.environ.get("LOCAL_VENUE_URL", "http://127.0.0.1:8765").rstrip("/")

@@ -29,13 +29,12 @@ from clusterx import processes
 from clusterx.embedded.layout import PROJECT, Layout
 from clusterx.embedded.server import EmbeddedServerError
 from clusterx.embedded.session import EmbeddedSession
-from clusterx.processes import Process
+from clusterx.processes import FEEDS, Process
 
 COLOURS = {
     "web": 36, "stream": 32, "worker": 35, "backtests": 35, "research": 35, "beat": 33, "venue": 34,
     "servers": 90, "set-up": 90,
 }  # fmt: skip
-FEEDS = ("auto", "recorded", "simulated", "binance", "off")
 LONGEST_PAUSE = 15.0
 PATIENCE = 12.0
 LEFT_OVER_PATIENCE = 6.0
@@ -97,6 +96,8 @@ class Supervisor:
         self.feed = feed_in_use()
         self.stopping = asyncio.Event()
         self.children: dict[str, asyncio.subprocess.Process] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._echoes: set[asyncio.Task[None]] = set()
         self._lock: IO[str] | None = None
 
     # -- before and after -------------------------------------------------------------------------------------
@@ -288,8 +289,6 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stopping.set)
-        self._echoes: set[asyncio.Task[None]] = set()
-        self._keepers: list[asyncio.Task[None]] = []
         try:
             self.claim()
             if os.environ.get("LOCAL_VENUE_URL") is None and self.feed in {"recorded", "simulated"}:

@@ -13,9 +13,9 @@ from clusterx.api.inputs import PAGING, ByReference, Input
 from marketdata.timeframes import TIMEFRAMES
 from strategies.contract import Declared, EventStrategy, PortfolioStrategy
 from strategies.models import Inspection, Run, UserStrategy, Version
+from strategies.services.runs import MOST_SEED
 
 MOST_LEGS = 8
-MOST_SEED = 2**31 - 1
 
 
 @extend_schema_field(OpenApiTypes.ANY)

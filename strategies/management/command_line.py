@@ -25,8 +25,8 @@ from strategies.engine.model import Market
 from strategies.errors import NoBars, Refused
 from strategies.files import bars_from, calendar_of, length_of
 from strategies.quality import adjusted, facts
+from strategies.services.runs import MOST_SEED
 
-MOST_SEED: Final = 2**31
 SOON: Final = 3.0  # seconds: loading takes as long
 PLAIN: Final = "sma-cross"  # any strategy has the engine compiled
 SHORT: Final = {"smc": "smart-money", "sma": "sma-cross", "zscore": "zscore-reversion", "bollinger": "bollinger-reversion"}
@@ -98,8 +98,8 @@ def add_seed(parser: ArgumentParser, of: str) -> None:
 def seed(text: str) -> int:
     """A whole number from 0 on, as the generators take them."""
     number = int(text)
-    if not 0 <= number < MOST_SEED:
-        raise ArgumentTypeError(f"must be a whole number from 0 to {MOST_SEED - 1}, was {text}")
+    if not 0 <= number <= MOST_SEED:
+        raise ArgumentTypeError(f"must be a whole number from 0 to {MOST_SEED}, was {text}")
     return number
 
 

@@ -21,6 +21,7 @@ HELD: Final = "held"
 READY: Final = "libraries.json"
 _KEY: Final = re.compile(r"[0-9a-f]{16}")
 _DOOMED: Final = re.compile(r"\.[0-9a-f]{16}\.\d+")
+PAUSE: Final = 0.01  # seconds between two tries to be the one who makes it
 UNMARKED: Final = 3600.0  # seconds: what has no ``held`` is about to get it, or was left by a version that knew of none
 
 
@@ -30,8 +31,7 @@ def hold(base: Path, make: Callable[[], None]) -> int:
         descriptor = _opened(base)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if not (base / READY).exists() and _is(base, descriptor):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not (base / READY).exists() and _is(base, descriptor) and _alone(descriptor):
                 if not (base / READY).exists() and _is(base, descriptor):
                     make()
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -42,6 +42,7 @@ def hold(base: Path, make: Callable[[], None]) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+        time.sleep(PAUSE)
 
 
 def sweep(folder: Path, keep: Path) -> list[Path]:
@@ -67,6 +68,15 @@ def _opened(base: Path) -> int:
     except FileNotFoundError:
         base.mkdir(parents=True, exist_ok=True)
         return os.open(base / HELD, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+def _alone(descriptor: int) -> bool:
+    """Nobody waits for the exclusive lock: whoever made the image meanwhile holds it shared for as long as it runs."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is(base: Path, descriptor: int) -> bool:

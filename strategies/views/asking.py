@@ -24,7 +24,7 @@ from strategies.forms import DAYS, INSTRUMENT_PREFIX, PARAMETER_PREFIX, RunForm
 from strategies.models import Inspection, Run, Study, Version
 from strategies.services.runs import RunRequest, request_run
 from strategies.services.subjects import FromDeclaration, Subject
-from strategies.views.grounds import fitting, instruments_with_bars, offered, span_of_bars
+from strategies.views.grounds import fitting, markets_with_bars, span_of_bars
 from strategies.views.people import my_run, my_study, my_version, person
 from strategies.wording import said
 
@@ -75,8 +75,7 @@ def run_new(request: HttpRequest) -> HttpResponse:
     """
     like = _like(request)
     chosen = _chosen(request, like)
-    instruments = instruments_with_bars()
-    days = offered(instruments)
+    instruments, days = markets_with_bars()
     form = RunForm(
         request.POST or None,
         parameters=chosen.parameters,

@@ -25,6 +25,7 @@ from strategies.services.runs import RunRequest, conditions_of
 from strategies.services.snapshots import finer_bars
 from strategies.services.subjects import library_hash
 from strategies.views.grounds import Ground, Span, chosen, grounds_for, query_of, span_on
+from strategies.views.waiting import later
 from strategies.views.words import REGIMES, bars_text, share_text, span_text, written
 from strategies.wording import said
 
@@ -67,7 +68,7 @@ def demonstration(request: HttpRequest, name: str) -> HttpResponse:
     except DomainError as refused:
         return JsonResponse(answer | {"ok": False, "message": refused.message})
     if found is None:
-        return JsonResponse(answer | {"ok": False, "later": True, "message": _("The engine is getting ready.")}, status=202)
+        return later(_("The engine is getting ready."), **answer)
     return JsonResponse(answer | {"ok": True} | _said(strategy, ground, span, found) | {"chart": _chart(ground, found)})
 
 

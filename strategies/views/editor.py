@@ -27,7 +27,7 @@ from strategies.models import UserStrategy, Version
 from strategies.services import strategies as services
 from strategies.services.runs import RunRequest, request_run
 from strategies.views.checking import load_ahead
-from strategies.views.grounds import fitting, instruments_with_bars, offered, span_of_bars
+from strategies.views.grounds import fitting, markets_with_bars, span_of_bars
 from strategies.views.mine import inspection_of
 from strategies.views.people import given_json, my_strategy, my_version, person, text_in
 from strategies.views.preview import BARS
@@ -132,8 +132,7 @@ def _pair(instruments: Any, days: Any) -> list[str]:
 
 
 def _editor(one: UserStrategy | None, version: Version | None, source: str, name: str) -> dict[str, Any]:
-    instruments = instruments_with_bars()
-    days = offered(instruments)
+    instruments, days = markets_with_bars()
     return {
         "strategy": one,
         "version": version,
@@ -158,7 +157,7 @@ def _editor(one: UserStrategy | None, version: Version | None, source: str, name
 
 
 def _builder(one: UserStrategy | None, version: Version | None) -> dict[str, Any]:
-    instruments = instruments_with_bars()
+    instruments, days = markets_with_bars()
     return {
         "strategy": one,
         "version": version,
@@ -173,7 +172,7 @@ def _builder(one: UserStrategy | None, version: Version | None) -> dict[str, Any
             "try": reverse("strategies:try", args=[one.public_id]) if one else "",
             "preview": reverse("strategies:preview"),
             "vocabulary": reverse("strategies:vocabulary"),
-            "instruments": offered(instruments),
+            "instruments": days,
         },
     }
 

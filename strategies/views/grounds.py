@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import numpy as np
@@ -59,13 +59,13 @@ class Span:
 
 def grounds_for(strategy: Declared) -> list[Ground]:
     """The markets that fit, in the order in which the form that asks for a run lists them."""
-    instruments = instruments_with_bars()
+    instruments, days = markets_with_bars()
     legs = strategy.legs if isinstance(strategy, PortfolioStrategy) else 1
-    return fitting(strategy.name, legs, instruments, offered(instruments))
+    return fitting(strategy.name, legs, instruments, days)
 
 
 def fitting(name: str, legs: int, instruments: QuerySet[Instrument], days: Mapping[str, Mapping[str, float]]) -> list[Ground]:
-    """The same for a strategy by its name in the library and its legs, of instruments and what is ``offered`` of them."""
+    """The same for a strategy by its name in the library and its legs, of instruments with the days of bars of them."""
     names = {one.ref: timeframe for one in instruments if (timeframe := _timeframe(name, days[one.ref]))}
     bars = {ref: days[ref][timeframe] * DAY / Timeframe.of(timeframe).seconds for ref, timeframe in names.items()}
     found = []
@@ -136,7 +136,8 @@ def _timeframe(strategy: str, days: Mapping[str, float]) -> str:
 
 def span_of_bars(instruments: Sequence[Instrument], timeframe: str) -> tuple[datetime, datetime]:
     """From the first bar there is of any of them to the close of the last; the last year where there is none."""
-    known = [span for one in instruments if (span := bars_of(timeframe).get(one.pk))]
+    spans = bars_of(timeframe)
+    known = [spans[one.pk] for one in instruments if one.pk in spans]
     if not known:
         now = timezone.now()
         return now.replace(year=now.year - 1, day=1), now
@@ -159,20 +160,17 @@ def bars_of(timeframe: str) -> dict[int, tuple[int, int]]:
         return {pk: (low, high) for pk, low, high in cursor.fetchall()}
 
 
-def instruments_with_bars() -> QuerySet[Instrument]:
-    """Active instruments that a run could be made on; those of connected venues first."""
-    known = {pk for timeframe in TIMEFRAMES for pk in bars_of(timeframe)}
-    return market_selectors.instruments().filter(pk__in=known)
-
-
-def offered(instruments: Any) -> dict[str, Any]:
-    """For each instrument: its timeframes, and days from its first to its last bar by timeframe."""
+def markets_with_bars() -> tuple[QuerySet[Instrument], dict[str, dict[str, float]]]:
+    """Active instruments that a run could be made on, those of connected venues first; and for each of them, by its reference,
+    days from its first to its last bar by timeframe."""
     spans = {name: bars_of(name) for name in TIMEFRAMES}
-    return {
+    instruments = market_selectors.instruments().filter(pk__in={pk for found in spans.values() for pk in found})
+    days = {
         one.ref: {
-            name: round((spans[name][one.pk][1] - spans[name][one.pk][0]) / 86_400 + Timeframe.of(name).seconds / 86_400, 3)
+            name: round((spans[name][one.pk][1] - spans[name][one.pk][0]) / DAY + Timeframe.of(name).seconds / DAY, 3)
             for name in timeframes_for(one)
             if one.pk in spans[name]
         }
         for one in instruments
     }
+    return instruments, days

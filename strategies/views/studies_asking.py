@@ -29,7 +29,7 @@ from strategies.views.asking import (
     chosen_version,
     conditions_of,
 )
-from strategies.views.grounds import instruments_with_bars, offered, span_of_bars
+from strategies.views.grounds import markets_with_bars, span_of_bars
 from strategies.views.people import my_run, my_study, my_version, person, uuid_of
 from strategies.views.studies_form import OPTIMISES, WALKS, StudyForm
 
@@ -44,7 +44,7 @@ def study_new(request: HttpRequest) -> HttpResponse:
     like = _like(request)
     chosen = _chosen(request, like)
     declared, obstacle = searchable(chosen)
-    instruments = instruments_with_bars()
+    instruments, spans = markets_with_bars()
     context: dict[str, Any] = {
         "chosen": chosen, "obstacle": obstacle, "instruments": instruments, "tab": "studies",
         "library": [{"one": one, "searchable": not isinstance(one, EventStrategy | PortfolioStrategy)}
@@ -53,7 +53,6 @@ def study_new(request: HttpRequest) -> HttpResponse:
     }  # fmt: skip
     if declared is None or not instruments:
         return render(request, "strategies/study_new.html", context, status=400 if request.method == "POST" else 200)
-    spans = offered(instruments)
     form = _form(request, declared, instruments, spans, like)
     if request.method == "POST" and form.is_valid():
         study = _asked(request, form, chosen)

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
-from marketdata.bars import Bars
 from strategies.backtest import buy_and_hold
 from strategies.models import Study
 from strategies.services.snapshots import bars_of
@@ -27,8 +26,7 @@ def held(study: Study, times: npt.ArrayLike) -> Floats | None:
     bars = bars_of(study.snapshot)
     windows = (study.report or {}).get("windows") if study.plan else None
     first = int(np.searchsorted(bars.time, windows[0]["test_from"])) if windows else 0
-    time, *rest = bars.columns
-    compared = Bars(time[first:], *(column[first:] for column in rest))  # type: ignore[arg-type]
+    compared = bars[first:]
     worth = buy_and_hold([compared], float(study.conditions["cash"]))
     at = np.searchsorted(compared.time, np.asarray(times, np.int64), side="right") - 1
     made: Floats = worth[np.maximum(at, 0)]

@@ -191,7 +191,6 @@ def test_a_process_that_leaves_orphans_is_back_at_once_and_they_are_gone(tmp_pat
     async def killed() -> float:
         supervisor = Supervisor()
         supervisor.layout.create()
-        supervisor._echoes = set()
         keeper = asyncio.create_task(supervisor.keep(Process("worker", (sys.executable, "-c", code))))
         while not (orphan.exists() and orphan.read_text()):
             await asyncio.sleep(0.02)

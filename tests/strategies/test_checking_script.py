@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.conftest import CHROMIUM
 
 ROOT = Path(settings.BASE_DIR)
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
@@ -80,14 +80,6 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     command = [ESBUILD, folder / "entry.js", "--bundle", f"--outfile={folder / 'page.js'}", "--log-level=error"]
     subprocess.run(command, check=True)
     return (folder / "page.js").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from babel.messages.mofile import write_mo
@@ -18,5 +20,8 @@ class Command(BaseCommand):
             broken = [message.id for message in catalogue if any(message.check(catalogue))]
             if broken:
                 raise CommandError(f"{path.name}: placeholders differ in {broken[:3]}")
-            with path.with_suffix(".mo").open("wb") as target:
+            # Replaced whole: a process of the site may be reading it.
+            with NamedTemporaryFile(dir=path.parent, suffix=".mo", delete=False) as target:
                 write_mo(target, catalogue)
+            Path(target.name).chmod(0o644)
+            Path(target.name).replace(path.with_suffix(".mo"))

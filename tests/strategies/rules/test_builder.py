@@ -14,10 +14,10 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.html import json_script
 from django.utils.translation import override
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from strategies.rules import EXAMPLES, gallery, read, say, vocabulary
-from tests.browser.conftest import CHROMIUM, QUIET, SIZES
+from tests.browser.conftest import CHROMIUM, SIZES
 
 ROOT = Path(settings.BASE_DIR)
 ESBUILD = ROOT / "node_modules" / ".bin" / "esbuild"
@@ -49,14 +49,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     for source, made in ((entry, "page.js"), (ROOT / "static/src/css/app.css", "page.css")):
         subprocess.run([ESBUILD, source, "--bundle", f"--outfile={folder / made}", "--log-level=error"], check=True)
     return (folder / "page.js").read_text(), (folder / "page.css").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield launched
-        launched.close()
 
 
 class Builder:

@@ -125,6 +125,24 @@ def test_two_who_want_one_make_it_once(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
+def test_nobody_waits_for_another_who_holds_an_image_to_let_it_go(tmp_path: Path) -> None:
+    """Whoever made it keeps it for as long as their process runs."""
+    base = tmp_path / KEYS[0]
+    base.mkdir()
+    other = os.open(base / images.HELD, os.O_RDONLY | os.O_CREAT)
+    fcntl.flock(other, fcntl.LOCK_SH)
+    held: list[int] = []
+    waiting = threading.Thread(target=lambda: held.append(images.hold(base, made(base))), daemon=True)
+    waiting.start()
+    waiting.join(0.2)
+    assert held == []
+    made(base)()
+    waiting.join(10)
+    assert len(held) == 1
+    os.close(held[0])
+    os.close(other)
+
+
 def test_what_was_not_made_to_its_end_is_made_again(tmp_path: Path) -> None:
     base = tmp_path / KEYS[0]
 
