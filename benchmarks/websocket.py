@@ -34,7 +34,7 @@ CLIENTS = 500
 INSTRUMENTS = 10
 TICKS = 2_000
 SECONDS = int(os.environ.get("BENCH_SECONDS", "75"))  # more than a minute, so that bars close
-WARM_UP = 5
+WARM_UP = 3  # seconds after the last client has its snapshots
 
 
 async def watch(url: str, refs: list[str], until: float) -> dict[str, Any]:
@@ -42,14 +42,17 @@ async def watch(url: str, refs: list[str], until: float) -> dict[str, Any]:
     ages: list[float] = []
     closed: dict[int, set[tuple[str, int]]] = {i: set() for i in range(CLIENTS)}
     frames = 0
-    measure_from = time.time() + WARM_UP
+    started = time.time()
+    arrived = 0.0  # when the last one was there
+    arriving = CLIENTS
 
     async def one(number: int, session: aiohttp.ClientSession) -> None:
-        nonlocal frames
+        nonlocal frames, arrived, arriving
         ref = refs[number % len(refs)]
         async with session.ws_connect(url) as socket:
             channels = [f"trades/{ref}", f"quotes/{ref}", f"candles/{ref}/1m"]
             await socket.send_str(json.dumps({"op": "subscribe", "id": 1, "channels": channels}))
+            expected = set(channels)
             while (left := until - time.time()) > 0:
                 try:
                     text = await socket.receive_str(timeout=left)
@@ -58,10 +61,14 @@ async def watch(url: str, refs: list[str], until: float) -> dict[str, Any]:
                 now = time.time()
                 frames += 1
                 # The clients share the machine with the server: all look for closed bars, every tenth notes its ticks.
-                noting = number % 10 == 0 and now > measure_from
-                if not noting and '"closed"' not in text:
+                noting = number % 10 == 0 and not arriving and now > arrived + WARM_UP
+                if not noting and not expected and '"closed"' not in text:
                     continue
                 for message in orjson.loads(text)["m"]:
+                    if message["t"] == "snapshot" and expected:
+                        expected.discard(message["ch"])
+                        if not expected:
+                            arrived, arriving = now, arriving - 1
                     if message["t"] != "update":
                         continue
                     data = message["d"]
@@ -74,7 +81,7 @@ async def watch(url: str, refs: list[str], until: float) -> dict[str, Any]:
         await asyncio.gather(*(one(i, session) for i in range(CLIENTS)))
     seen = {ref: set().union(*(closed[i] for i in range(CLIENTS) if refs[i % len(refs)] == ref)) for ref in refs}
     missed = sum(len(seen[refs[i % len(refs)]] - closed[i]) for i in range(CLIENTS))
-    return {"ages": sorted(ages), "bars": sum(map(len, seen.values())), "missed": missed, "frames": frames}
+    return {"ages": sorted(ages), "bars": sum(map(len, seen.values())), "missed": missed, "frames": frames, "arrived": arrived - started}
 
 
 def clients(url: str, refs: list[str], until: float, answer: Any) -> None:
@@ -146,6 +153,7 @@ def measure() -> list[Figure]:
     return [
         Figure("tick to client, median (500 clients, 2,000 ticks/s)", statistics.median(ages), "ms"),
         Figure("tick to client, p99 (500 clients, 2,000 ticks/s)", ages[int(len(ages) * 0.99)], "ms", 150),
+        Figure("until 500 clients that come at once have their snapshots", seen["arrived"], "s"),
         Figure("closed bars lost, of all that clients should have had", seen["missed"], "bars", 0),
         Figure("closed bars sent", seen["bars"] * CLIENTS / INSTRUMENTS, "bars", INSTRUMENTS, "higher"),
         Figure("frames a second", seen["frames"] / SECONDS, "/s"),
