@@ -81,7 +81,7 @@ def through(instrument: Instrument, owner: User) -> tuple[Study, float]:
     while not study.is_final:
         if time.perf_counter() - began > PATIENCE:
             raise RuntimeError(f"the study is {study.status} after {PATIENCE:.0f} s")
-        time.sleep(0.02)
+        time.sleep(0.05)
         study.refresh_from_db(fields=["status"])
     study.refresh_from_db()
     if study.status != Study.Status.DONE or study.trials_done != len(PAIRS):

@@ -81,7 +81,13 @@ async def watch(url: str, refs: list[str], until: float) -> dict[str, Any]:
         await asyncio.gather(*(one(i, session) for i in range(CLIENTS)))
     seen = {ref: set().union(*(closed[i] for i in range(CLIENTS) if refs[i % len(refs)] == ref)) for ref in refs}
     missed = sum(len(seen[refs[i % len(refs)]] - closed[i]) for i in range(CLIENTS))
-    return {"ages": sorted(ages), "bars": sum(map(len, seen.values())), "missed": missed, "frames": frames, "arrived": arrived - started}
+    return {
+        "ages": sorted(ages),
+        "bars": sum(map(len, seen.values())),
+        "missed": missed,
+        "frames": frames,
+        "arrived": arrived - started,
+    }
 
 
 def clients(url: str, refs: list[str], until: float, answer: Any) -> None:

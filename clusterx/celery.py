@@ -4,10 +4,12 @@ import os
 import warnings
 from typing import Any
 
+import psycopg
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
-from celery.signals import worker_ready
+from celery.signals import task_prerun, worker_ready
+from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterx.settings")
 # The checks load every page, and with these the numeric libraries; `prepare` and `migrate` have made them.
@@ -28,3 +30,16 @@ def keep_quiet_of_a_lost_broker(**_: Any) -> None:
     Celery turns the warning on while it sets up its logs, so it is turned off after that.
     """
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module=r"celery\.worker\.consumer")
+
+
+@task_prerun.connect
+def look_at_connections(*, task: Any, **_: Any) -> None:
+    """Tasks share their process's connection (``CELERY_DB_REUSE_MAX``), and each begins with a good one that holds no lock."""
+    if task.request.is_eager:
+        return
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None:
+            try:
+                connection.connection.execute("select pg_advisory_unlock_all()")
+            except psycopg.Error:
+                connection.close()

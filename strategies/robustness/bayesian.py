@@ -22,15 +22,17 @@ from strategies.robustness.space import Dimension, Space, Values, key
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+    from strategies.robustness.search import Trial
+
 STARTUP: Final = 16
 ATTEMPTS: Final = 8
 FEW_STEPS: Final = 32
 
 
-def propose(space: Space, seed: int, told: Sequence[dict[str, Any]], count: int, taken: Set[str]) -> list[Values]:
+def propose(space: Space, seed: int, told: Sequence[Trial], count: int, taken: Set[str]) -> list[Values]:
     """The next ``count`` points, all allowed and none in ``taken``; fewer where the space has no more.
 
-    ``told`` are the trials so far in the order of their numbers, as ``Trial.to_json``. The first 16 points are random,
+    ``told`` are the trials so far in the order of their numbers. The first 16 points are random,
     as is one that the estimator could not place within the constraints in eight attempts.
     """
     first = len(told)
@@ -49,7 +51,7 @@ def propose(space: Space, seed: int, told: Sequence[dict[str, Any]], count: int,
     return points
 
 
-def _study(space: Space, seed: int, told: Sequence[dict[str, Any]]) -> Any:
+def _study(space: Space, seed: int, told: Sequence[Trial]) -> Any:
     # Optuna brings SQLAlchemy and Alembic along: a third of a second that only a Bayesian search should wait for.
     import optuna
 
@@ -58,16 +60,16 @@ def _study(space: Space, seed: int, told: Sequence[dict[str, Any]]) -> Any:
     study = optuna.create_study(direction="maximize", sampler=sampler)
     distributions = {dimension.name: _distribution(dimension) for dimension in space.dimensions}
     for trial in told:
-        if trial["state"] == "failed" or (trial["state"] == "pruned" and not trial["reports"]):
+        if trial.state == "failed" or (trial.state == "pruned" and not trial.reports):
             continue
-        pruned = trial["state"] == "pruned"
+        pruned = trial.state == "pruned"
         study.add_trial(
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.COMPLETE,
-                value=None if pruned else trial["score"],
-                params={dimension.name: _inward(dimension, trial["values"][dimension.name]) for dimension in space.dimensions},
+                value=None if pruned else trial.score,
+                params={dimension.name: _inward(dimension, trial.values[dimension.name]) for dimension in space.dimensions},
                 distributions=distributions,
-                intermediate_values=dict(trial["reports"]),
+                intermediate_values=dict(trial.reports),
             )
         )
     return study

@@ -60,7 +60,9 @@ def begin_study(*, study_id: int, at: datetime) -> Study | None:
                 return study
             for chunk in study.chunks.filter(done_at=None).only("pk"):
                 studies.announce_chunk(chunk)
-            over = _hand_out(study, clock(), {})
+            searches: dict[int, Search] = {}
+            over = _hand_out(study, clock(), searches)
+            _keep(study, searches)
             study.save(update_fields=CHANGING)
         if over:
             _finish(study_id, clock)
@@ -71,7 +73,11 @@ def do_chunk(*, chunk_id: int, at: datetime) -> bool:
     """Do the trials of a chunk, unless they are done, another worker has them, or the study does not run. Whether it did."""
     clock = _clock(at)
     with alone(CHUNKS, chunk_id) as mine:
-        chunk = StudyChunk.objects.filter(pk=chunk_id, done_at=None, study__status=Study.Status.RUNNING).first()
+        chunk = (
+            StudyChunk.objects.select_related("study__version__strategy", "study__version__inspection")
+            .filter(pk=chunk_id, done_at=None, study__status=Study.Status.RUNNING)
+            .first()
+        )
         if not mine or chunk is None:
             return False
         with _guarded(chunk.study_id, clock):
@@ -80,9 +86,11 @@ def do_chunk(*, chunk_id: int, at: datetime) -> bool:
                 study = _locked(chunk.study_id)
                 if study is None or study.is_final:
                     return False
-                search = _note(study, chunk, found, seconds, clock())
-                over = study.status == Study.Status.RUNNING and _hand_out(study, clock(), {chunk.window: search})
+                study.version = chunk.study.version
+                searches = {chunk.window: _note(study, chunk, found, seconds, clock())}
+                over = study.status == Study.Status.RUNNING and _hand_out(study, clock(), searches)
                 if not study.is_final:
+                    _keep(study, searches)
                     study.save(update_fields=CHANGING)
                     studies.announce(study.pk)
             if over:
@@ -120,48 +128,59 @@ def _prepare(study: Study, at: datetime) -> None:
     studies.announce(study.pk)
 
 
-def _hand_out(study: Study, at: datetime, searches: Mapping[int, Search]) -> bool:
+def _hand_out(study: Study, at: datetime, searches: dict[int, Search]) -> bool:
     """Give the workers chunks. True if nothing is left to do but to finish.
 
-    ``searches`` are those, by window, that were read already. The study is not saved.
+    ``searches`` are those, by window, that were read already; it adds those that it reads. Nothing of them is kept.
     """
     from strategies.robustness.search import chunk_size
 
     assert study.state is not None
     left = study.chunks.filter(done_at=None).count()
-    room = studies.AHEAD * studies.workers() - left
+    # The first chunks, of a guessed size, are one for each worker: a slow strategy is ten times slower than the guess.
+    room = (studies.AHEAD if study.trials_done else 1) * studies.workers() - left
     total = study.trials_total or 1
-    # The first chunks are of a guessed size and a slow strategy is ten times slower: they are small, and the others measured.
     wanted = studies.CHUNK_SECONDS if study.trials_done else min(studies.FIRST_SECONDS, studies.CHUNK_SECONDS)
     size = chunk_size(total, studies.workers(), study.state["seconds_each"], wanted)
     declared = None
     for place, one in enumerate(study.state["searches"]):
         if one["done"] or room <= 0:
             continue
-        search = searches.get(place)
-        if search is None:
+        if place not in searches:
             declared = declared or studies.declared_of(study.library, study.version, study.timeframe)
-            search = _search(one["search"], declared)
+            searches[place] = _search(one["search"], declared)
+        search = searches[place]
         while room > 0 and (asked := search.ask(size)):
             numbers = [trial.number for trial in asked]
             studies.announce_chunk(study.chunks.create(window=place, numbers=numbers, asked_at=at))
             room, left = room - 1, left + 1
-        one["search"], one["done"] = search.to_json(), search.done
-    study.trials_total = max(study.trials_done, sum(_most(one["search"], study) for one in study.state["searches"]))
+        one["done"] = search.done
     return left == 0 and all(one["done"] for one in study.state["searches"])
 
 
+def _keep(study: Study, searches: Mapping[int, Search]) -> None:
+    """Write searches into the study's state, and how many trials there will be. The study is not saved."""
+    assert study.state is not None
+    for place, search in searches.items():
+        study.state["searches"][place] |= {"search": search.to_json(), "done": search.done}
+    study.trials_total = max(study.trials_done, sum(_most(one["search"], study) for one in study.state["searches"]))
+
+
 def _most(search: Mapping[str, Any], study: Study) -> int:
-    return len(search["trials"]) if search["exhausted"] else study.trials_total // len(study.state["searches"])  # type: ignore[index]
+    from strategies.robustness.search import Columns
+
+    return len(Columns.stored(search)) if search["exhausted"] else study.trials_total // len(study.state["searches"])  # type: ignore[index]
 
 
 def _tried(chunk: StudyChunk) -> tuple[Scores, float]:
+    from strategies.robustness.search import Columns
     from strategies.services.tuning import tried
 
-    study = Study.objects.select_related("version__strategy", "version__inspection").get(pk=chunk.study_id)
+    study = chunk.study
     assert study.state is not None
     one = study.state["searches"][chunk.window]
-    points = [one["search"]["trials"][number]["values"] for number in chunk.numbers]
+    stored = Columns.stored(one["search"])
+    points = [stored.point(number) for number in chunk.numbers]
     ground = _ground(study)
     warming.wait_while_compiled()
     began = time.perf_counter()
@@ -173,15 +192,17 @@ def _tried(chunk: StudyChunk) -> tuple[Scores, float]:
 def _note(study: Study, chunk: StudyChunk, found: Scores, seconds: float, at: datetime) -> Search:
     """Write down what a chunk came to, in its row, in the search, and in how often this person tried the strategy.
 
-    The study is not saved, unless it is over.
+    The search is not kept and the study not saved, unless it is over.
     """
+    from strategies.robustness.search import Columns
+
     assert study.state is not None
     declared = studies.declared_of(study.library, study.version, study.timeframe)
     one = study.state["searches"][chunk.window]
     search = _search(one["search"], declared)
     for number, score in zip(chunk.numbers, found.score.tolist(), strict=True):
         search.tell(number, score)
-    one["search"], one["done"] = search.to_json(), search.done
+    one["done"] = search.done
     study.state["seconds_each"] = seconds / len(chunk.numbers)
     chunk.results, chunk.done_at = pack(found.tables()), at
     chunk.save(update_fields=["results", "done_at"])
@@ -195,14 +216,14 @@ def _note(study: Study, chunk: StudyChunk, found: Scores, seconds: float, at: da
         study.reason, study.message = found.failure.reason[:40], _clean(found.failure.message)
         study.line = found.failure.line
     subject: Any = study.library or study.version.strategy  # type: ignore[union-attr]
-    if study.counted is None:
+    if study.counted_id is None:
         count = len(chunk.numbers)
         study.counted = record_trials(owner=study.owner, subject=subject, what=study.kind, sharpes=[], count=count, at=at)
     else:
         TrialBatch.objects.filter(study=study).update(count=study.trials_done)
-    if best is None and study.trials_done >= HOPELESS and not any(
-        trial["score"] is not None for one in study.state["searches"] for trial in one["search"]["trials"]
-    ):  # fmt: skip
+    nothing = best is None and study.trials_done >= HOPELESS
+    if nothing and not any(Columns.stored(one["search"]).scored for one in study.state["searches"]):
+        _keep(study, {chunk.window: search})
         study.save(update_fields=CHANGING)
         _fail(study.pk, study.reason, study.message, at, line=study.line)
         study.status = Study.Status.FAILED
@@ -274,13 +295,14 @@ def _conclusion(study: Study) -> dict[str, Any]:
 
 def trials_of(study: Study, window: int = 0) -> Trials:
     """The complete trials of one search of a study, in their order."""
+    from strategies.robustness.search import Columns
     from strategies.services.tuning import Scores, Trials
 
     assert study.state is not None
-    stored = study.state["searches"][window]["search"]["trials"]
+    stored = Columns.stored(study.state["searches"][window]["search"])
     chunks = list(study.chunks.filter(window=window, done_at__isnull=False))
     chunks.sort(key=lambda chunk: chunk.numbers[0])
-    points = [stored[number]["values"] for chunk in chunks for number in chunk.numbers]
+    points = [stored.point(number) for chunk in chunks for number in chunk.numbers]
     return Trials.of(points, [Scores.of(unpack(chunk.results)) for chunk in chunks if chunk.results is not None])
 
 
@@ -341,12 +363,7 @@ def _bars(snapshot_id: int) -> Bars:
 
 
 def _locked(study_id: int) -> Study | None:
-    return (
-        Study.objects.select_for_update(of=("self",))
-        .select_related("version__strategy", "version__inspection", "instrument__venue", "owner", "counted")
-        .filter(pk=study_id)
-        .first()
-    )
+    return Study.objects.select_for_update().filter(pk=study_id).first()
 
 
 def _clock(at: datetime) -> Any:

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,20 @@ def test_a_search_stored_and_resumed_anywhere_is_the_uninterrupted_one(method: M
         resumed = Search.from_json(json.loads(json.dumps(search.to_json())))
         assert resumed.requeue() == sum(trial.state == "asked" for trial in search.trials)
         assert story(run(resumed, shuffle=cut)) == whole
+
+
+def test_a_search_that_was_stored_by_the_version_before_is_read() -> None:
+    migration = import_module("strategies.migrations.0009_trials_in_columns")
+    search = new("grid")
+    for trial in search.ask(20):
+        search.tell(trial.number, score(trial.values))
+    search.ask(2)
+    search.report(20, 1, 0.5)
+    search.prune(20)
+    rows = [{name: getattr(trial, name) for name in Trial.__slots__} for trial in search.trials]
+    stored = json.loads(json.dumps(search.to_json() | {"version": 1, "trials": rows}))
+    assert Search.from_json(migration.columns(stored)).trials == search.trials
+    assert Search.from_json(migration.columns(stored | {"trials": []})).trials == []
 
 
 def test_another_process_proposes_the_same() -> None:
