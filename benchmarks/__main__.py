@@ -16,8 +16,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.figures import Figure, machine, table
+from clusterx.processes import KEEPING
 
 MODULES = ("ingest", "stream", "rest", "websocket", "indicators", "venue", "metrics", "engine", "studies", "sandbox", "page")
+COMPUTING = {"indicators", "metrics", "engine"}  # what workers do, in the environment of a worker; their peers have it too
 CHILD = """
 import dataclasses, importlib, json, sys
 import django
@@ -47,6 +49,7 @@ def main() -> int:
                 "DJANGO_SETTINGS_MODULE": "clusterx.settings",
                 "LOG_LEVEL": "WARNING",
             }
+            environment |= KEEPING if module in COMPUTING else {}
             done = subprocess.run(
                 [sys.executable, "-c", CHILD, module], env=environment, stdout=subprocess.PIPE, text=True, check=False
             )

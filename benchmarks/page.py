@@ -6,6 +6,7 @@ other parameters, so that no result is there before; the bars are new to the fir
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import subprocess
@@ -55,7 +56,10 @@ def measure() -> list[Figure]:
     if not warming.is_compiled():  # as the worker does once, after an update
         warming.compile_aside().wait()
     port = free_port()
-    started = [subprocess.Popen(one.command) for one in (processes.web(port=port), *processes.workers())]
+    started = [
+        subprocess.Popen(process.command, env=os.environ | process.environment)
+        for process in (processes.web(port=port), *processes.workers())
+    ]
     try:
         wait_for(port)
         times = clicked(f"http://127.0.0.1:{port}", browser.cookies["sessionid"].value, one.ref)

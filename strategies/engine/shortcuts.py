@@ -8,6 +8,7 @@ from numba import njit
 
 from strategies.engine import layout as at
 from strategies.engine.fills import write_fill, write_target
+from strategies.engine.prefetch import AHEAD, LINE, fetch_bar
 from strategies.engine.pricing import NOISE, fee_of, sized, slipped, too_small
 from strategies.engine.series import Series
 from strategies.engine.state import DUST, FILLED, OF_TARGET, REJECTED, TOO_SMALL, State
@@ -146,6 +147,8 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any, ends: Any, 
                 mark = close[i]
         elif held == 0 and written:
             while i < n and targets[i] == target:
+                if i % LINE == 0:
+                    fetch_bar(opened, high, low, volume, i + AHEAD)
                 equity[i] = cash
                 i += 1
         elif held == 0:
@@ -157,6 +160,8 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any, ends: Any, 
         elif written:
             worth = held * unit
             while i < n and targets[i] == target:
+                if i % LINE == 0:
+                    fetch_bar(opened, high, low, volume, i + AHEAD)
                 price = close[i]
                 if price == price:
                     mark = price

@@ -65,3 +65,13 @@ def test_containers_run_the_very_commands_of_the_supervisor(compose):
     assert services["beat"]["command"] == arguments(processes.beat())
     for queue in processes.QUEUES:
         assert services[f"worker-{queue}"]["command"] == arguments(processes.worker(queue, name=f"worker-{queue}"))
+
+
+def test_workers_in_containers_keep_memory_as_those_of_the_supervisor(compose):
+    for queue in processes.QUEUES:
+        kept = {
+            name: value
+            for name, value in compose["services"][f"worker-{queue}"]["environment"].items()
+            if "_THRESHOLD_" in name
+        }
+        assert kept | processes.ENVIRONMENT == processes.worker(queue).environment
