@@ -28,7 +28,7 @@ def publish_run(*, run_id: int, **_: Any) -> None:
 
 
 def queue_appraisal(*, run_id: int, **_: Any) -> None:
-    tasks.appraise_run.delay(run_id)
+    tasks.appraise_run.apply_async((run_id,), countdown=tasks.SOON)
 
 
 def queue_study(*, study_id: int, **_: Any) -> None:

@@ -22,6 +22,7 @@ RETRY = {
 }
 
 LOST_AFTER: Final = timedelta(seconds=90)
+SOON: Final = 2.0  # seconds after which a run that is done is tested: first its report is made
 TURN: Final = 2.0  # seconds until a machine is asked again whether it is free for tests
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -15,11 +13,12 @@ from typing import Any, Final, TypeVar
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 
-from clusterx.db.locks import alone
+from clusterx.db.locks import alone, anybody
 from clusterx.errors import DomainError
 from strategies import signals, warming
 from strategies.errors import Refused, RunNotDone
 from strategies.models import Appraisal, Run
+from strategies.services.execution import AT_WORK, MACHINE
 from strategies.services.snapshots import bars_of
 from strategies.services.subjects import subject_of
 
@@ -29,12 +28,15 @@ Made = TypeVar("Made")
 LOCKS: Final = 0x61707072  # "appr" and "turn": the first halves of the advisory locks' keys
 TURNS: Final = 0x7475726E
 LOWEST: Final = 19  # of the nice values
+LOOK: Final = 0.1  # seconds between two looks at whether somebody waits for a run
+READING: Final = 2.0  # seconds after a run in which its page is made, and the next one may be asked for
+PATIENCE: Final = 60.0  # seconds that an appraisal stands back for in all
 CHANGED: Final = "changed"  # the run does not come out as it did: the code of a strategy of ours is another one
 
 
 def take_turn(*, run_id: int, at: datetime) -> bool:
     """Appraise a run unless this machine appraises another: its other workers are for who waits. Whether it was its turn."""
-    with alone(TURNS, zlib.crc32(socket.gethostname().encode()) & 0x7FFFFFFF) as free:
+    with alone(TURNS, MACHINE) as free:
         if free:
             appraise_run(run_id=run_id, at=at)
         return free
@@ -89,19 +91,36 @@ def _told(run: Run) -> dict[str, Any]:
     result = simulated(tradable_volumes(bars)[0], decide(bars, conditions), conditions, detail)
     if result.orders_hash != run.orders_hash:
         raise Refused("the run does not come out as it did", reason=CHANGED)
-    return aside(lambda told: appraise(bars, decide, conditions, result, seed=run.seed, told=told)).to_json()
+
+    def tested(between: Callable[[], None]) -> Any:
+        def ask(*asked: Any) -> Any:
+            between()
+            return decide(*asked)
+
+        return appraise(bars, ask, conditions, result, seed=run.seed, told=lambda test: between())
+
+    told: dict[str, Any] = aside(tested, wait=lambda: anybody(AT_WORK, MACHINE)).to_json()
+    return told
 
 
-def aside(work: Callable[[Callable[[str], None]], Made]) -> Made:
-    """What ``work`` gives, done by a thread of the lowest priority. It is handed what it calls between its parts.
+def aside(work: Callable[[Callable[[], None]], Made], wait: Callable[[], bool] = lambda: False) -> Made:
+    """What ``work`` gives, done by a thread of the lowest priority. It is handed what it calls between its parts, where it
+    stands back while ``wait`` is true and a moment longer: even the lowest priority slows down what runs beside it.
 
     Priorities belong to threads, and no thread may raise its own again: so the worker's own keeps the one it has.
     """
     answers: list[Made] = []
     errors: list[BaseException] = []
-    given_up = threading.Event()
+    given_up, clear = threading.Event(), threading.Event()
+    clear.set()
+    patience, until = PATIENCE, 0.0
 
-    def between(part: str) -> None:
+    def between() -> None:
+        nonlocal patience
+        if not clear.is_set() and patience > 0:
+            began = time.perf_counter()
+            clear.wait(patience)
+            patience -= time.perf_counter() - began
         if given_up.is_set():
             raise SystemExit
 
@@ -115,9 +134,16 @@ def aside(work: Callable[[Callable[[str], None]], Made]) -> Made:
     thread = threading.Thread(target=run, name="appraisal", daemon=True)
     thread.start()
     try:
-        thread.join()
+        while thread.is_alive():
+            if wait():
+                clear.clear()
+                until = time.monotonic() + READING
+            elif time.monotonic() >= until:
+                clear.set()
+            thread.join(LOOK)
     finally:
         given_up.set()
+        clear.set()
     if errors:
         raise errors[0]
     return answers[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
+import zlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +13,7 @@ import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 
-from clusterx.db.locks import alone
+from clusterx.db.locks import alone, together
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
 from marketdata.timeframes import Timeframe
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOCKS: Final = 0x72756E73  # "runs": the first half of the advisory lock's key
+LOCKS: Final = 0x72756E73  # "runs" and "work": the first halves of the advisory locks' keys
+AT_WORK: Final = 0x776F726B
+MACHINE: Final = zlib.crc32(socket.gethostname().encode())
 LONGEST_PRINT: Final = 64 * 1024
 SENSITIVITY: Final = 1
 # How far a run is when a stage begins: shares of a usual run's time.
@@ -53,7 +57,7 @@ def execute_run(*, run_id: int, at: datetime) -> Run | None:
     Whatever the strategy or the bars do, the run ends as done or failed with a reason. Only a database that is away is
     raised, so that the task is tried again. None: there is no such run, or another worker has it.
     """
-    with alone(LOCKS, run_id) as mine:
+    with together(AT_WORK, MACHINE), alone(LOCKS, run_id) as mine:
         run = _begun(run_id, at) if mine else None
         if run is None or run.is_final:
             return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
@@ -17,6 +18,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.urls import reverse
 
+from clusterx.db.locks import anybody
 from strategies import appraisal, selectors, tasks
 from strategies.appraisal import appraise
 from strategies.backtest import Decision, library_decision, simulated
@@ -24,8 +26,9 @@ from strategies.conditions import Conditions
 from strategies.contract import Signals, validate
 from strategies.library import find
 from strategies.models import Appraisal, Run
-from strategies.services import appraisals
+from strategies.services import appraisals, execution
 from strategies.services.appraisals import appraise_run
+from strategies.services.execution import AT_WORK, MACHINE
 from strategies.services.runs import share_run
 from strategies.services.trials import record_trials
 from tests.factories import START, UserFactory
@@ -110,7 +113,7 @@ def test_what_a_test_cannot_be_made_of_is_said() -> None:
 @pytest.mark.django_db
 def test_a_run_is_appraised_once_after_it_is_done(person, django_capture_on_commit_callbacks, monkeypatch):
     queued: list[int] = []
-    monkeypatch.setattr(tasks.appraise_run, "delay", queued.append)
+    monkeypatch.setattr(tasks.appraise_run, "apply_async", lambda arguments, **more: queued.extend(arguments))
     with django_capture_on_commit_callbacks(execute=True):
         run = done(person, listed(walk(900)))
     assert queued == [run.pk]
@@ -147,6 +150,35 @@ def test_the_tests_run_at_the_lowest_priority_and_the_worker_keeps_its_own() -> 
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
     with pytest.raises(ZeroDivisionError):
         appraisals.aside(lambda between: 1 // 0)
+
+
+def test_the_tests_stand_back_while_somebody_waits_for_a_run_but_not_for_ever(monkeypatch) -> None:
+    monkeypatch.setattr(appraisals, "LOOK", 0.005)
+    monkeypatch.setattr(appraisals, "READING", 0.0)
+    somebody, done = threading.Event(), []
+    somebody.set()
+
+    def parts(between: Any) -> int:
+        time.sleep(0.05)  # whether somebody waits is known by now
+        for part in range(3):
+            between()
+            done.append(part)
+        return len(done)
+
+    threading.Timer(0.3, lambda: (done.append("the run is over"), somebody.clear())).start()
+    assert appraisals.aside(parts, wait=somebody.is_set) == 4
+    assert done == ["the run is over", 0, 1, 2]
+    monkeypatch.setattr(appraisals, "PATIENCE", 0.1)
+    assert appraisals.aside(parts, wait=lambda: True) == 7
+
+
+@pytest.mark.django_db
+def test_a_machine_is_known_to_be_at_work_while_it_does_a_run(person, monkeypatch):
+    found: list[bool] = []
+    inside = execution._do
+    monkeypatch.setattr(execution, "_do", lambda *given: (found.append(anybody(AT_WORK, MACHINE)), inside(*given)))
+    done(person, listed(walk(900)))
+    assert [*found, anybody(AT_WORK, MACHINE)] == [True, False]
 
 
 @pytest.mark.django_db
@@ -209,7 +241,7 @@ def test_the_report_waits_for_the_tests_and_shows_them(client, person, django_ca
     ):
         assert name in shown
     queued: list[int] = []
-    monkeypatch.setattr(tasks.appraise_run, "delay", queued.append)
+    monkeypatch.setattr(tasks.appraise_run, "apply_async", lambda arguments, **more: queued.extend(arguments))
     with django_capture_on_commit_callbacks(execute=True):
         assert client.post(path).status_code == 200
     assert queued == [run.pk]
