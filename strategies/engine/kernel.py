@@ -62,12 +62,12 @@ from strategies.engine.state import (
     WAS_BANKRUPT,
     WAS_DAY,
     WORKING,
+    YEAR,
     State,
 )
 
 DAY = 2
 CANCEL, REPLACE = int(Action.CANCEL), int(Action.REPLACE)
-YEAR = 31_536_000.0
 
 
 @njit(cache=True)

@@ -11,7 +11,7 @@ from strategies.engine.fills import write_fill, write_target
 from strategies.engine.prefetch import AHEAD, LINE, fetch_bar
 from strategies.engine.pricing import NOISE, fee_of, sized, slipped, too_small
 from strategies.engine.series import Series
-from strategies.engine.state import DUST, FILLED, OF_TARGET, REJECTED, TOO_SMALL, State
+from strategies.engine.state import DUST, FILLED, OF_TARGET, REJECTED, TOO_SMALL, YEAR, State
 
 
 @njit(cache=True)
@@ -25,14 +25,13 @@ def last_known(close: Any, i: int, otherwise: float) -> float:
 
 @njit(cache=True)
 def quiet(s: State, series: Series) -> bool:
-    """Whether bars on which nothing works can be walked over: one instrument, and nothing that is due for time or held."""
+    """Whether bars on which nothing works can be walked over: one instrument, and nothing is due but for what is lent."""
     return (
         len(s.instruments) == 1
         and len(series.intents) == 0
         and len(series.targets) > 0
         and len(series.actions) == 0
         and len(series.funding) == 0
-        and s.rules[at.CARRIES] == 0
         and s.rules[at.FILL_AT_CLOSE] == 0
     )
 
@@ -48,7 +47,7 @@ def walk(s: State, series: Series, i: int, n: int, equity: Any) -> int:
     held, unit = own[at.POSITION], s.markets[0, at.MULTIPLIER]
     cash, target, mark = s.account[at.CASH], own[at.TARGET], own[at.MARK]
     guarded = len(series.stops) > 0 or len(series.profits) > 0 or len(series.trails) > 0
-    if own[at.PENDING] or own[at.FLATTEN] or (held != 0 and guarded):
+    if own[at.PENDING] or own[at.FLATTEN] or (held != 0 and guarded) or (cash < 0 and s.rules[at.INTEREST_RATE] > 0):
         return i
     targets, close = series.targets, series.close
     if held == 0:
@@ -59,18 +58,30 @@ def walk(s: State, series: Series, i: int, n: int, equity: Any) -> int:
         worth = held * unit
         # Above this margin no bar's low or high can bring the account under water.
         risky = held < 0 or cash < -NOISE * abs(worth) * mark or s.rules[at.MAINTENANCE] > 0
-        opened, low, high = series.open, series.low, series.high
+        opened, low, high, time = series.open, series.low, series.high, series.time
+        rate = s.rules[at.BORROW_RATE] if held < 0 else 0.0
+        before, owed, borrow = own[at.CLOSE_BEFORE], 0.0, s.account[at.BORROW]
         while i < n and targets[i, 0] == target:
-            price = close[i, 0]
+            price, rich = close[i, 0], cash
+            if rate > 0 and i > 0:  # as ``carry``
+                owed = -held * before * unit
+                owed *= rate * ((time[i] - time[i - 1]) / YEAR)
+                cash -= owed
             if price == price:
                 mark = price
                 if risky:
                     worst = low[i, 0] if held > 0 else high[i, 0]
                     worst = min(worst, opened[i, 0]) if held > 0 else max(worst, opened[i, 0])
                     if cash + worth * worst <= s.rules[at.MAINTENANCE] * abs(worth) * worst * (1 + 1e-9) + 1e-9 * abs(cash):
+                        cash = rich
                         break
+                before = price
             equity[i] = cash + worth * mark
+            borrow += owed
             i += 1
+            if cash < 0 and s.rules[at.INTEREST_RATE] > 0:
+                break
+        s.account[at.CASH], s.account[at.BORROW] = cash, borrow
     own[at.MARK] = own[at.CLOSE_BEFORE] = last_known(close, i - 1, mark)
     return i
 
@@ -107,10 +118,12 @@ def run_plain(s: State, series: Series, i: int, n: int, equity: Any, ends: Any, 
     pending, decided, row = own[at.PENDING] != 0, int(own[at.TARGET_BAR]), int(own[at.TARGET_ROW])
     fees, slippage, step = 0.0, 0.0, counts[at.STEP]
     f, made = counts[at.FILLS], counts[at.ORDERS]
-    capped = rules[at.VOLUME_SHARE] >= 0
+    capped, charged = rules[at.VOLUME_SHARE] >= 0, rules[at.INTEREST_RATE] > 0
     room_for = min(len(fills), len(orders)) - 2
     while i < n:
-        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark or (written and (f > room_for or made > room_for)):
+        if held < 0 or target < 0 or cash < -NOISE * held * unit * mark or (charged and cash < 0):
+            break
+        if written and (f > room_for or made > room_for):
             break
         if pending:
             price = opened[i]

@@ -17,6 +17,7 @@ OF_INTENT, OF_TARGET, OF_STOP, OF_PROFIT, OF_TRAIL, OF_LIQUIDATION = (int(origin
     WAS_BANKRUPT, CHANGED, ASKED, PROTECTED,
 ) = (int(why) for why in Why)  # fmt: skip
 FAR = np.inf
+YEAR = 31_536_000.0  # seconds
 DUST = 1e-12  # of a quantity: what float arithmetic leaves of nothing
 
 
