@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-LONGEST_NAMED = 60
+LONGEST_NAME = 60  # characters of an unknown name that are said back
+MOST_NAMED = 60  # unknown names that are said back
 PAGING = frozenset({"cursor", "page_size"})
 
 
@@ -23,7 +24,7 @@ class Input(serializers.Serializer[Any]):
             if unknown:
                 known = ", ".join([*self.fields, *sorted(self.beside)])
                 said = serializers.ErrorDetail(f"is not known here; known are {known}.", code="unknown-field")
-                raise serializers.ValidationError({str(name)[:LONGEST_NAMED]: [said] for name in unknown[:LONGEST_NAMED]})
+                raise serializers.ValidationError({str(name)[:LONGEST_NAME]: [said] for name in unknown[:MOST_NAMED]})
         return super().to_internal_value(data)
 
 

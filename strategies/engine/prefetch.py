@@ -19,7 +19,7 @@ AHEAD = 8 * LINE
 
 @intrinsic
 def fetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask memory for a number of a (n,) array that will be read soon; nothing waits for it, and any index may be asked for."""
+    """Ask memory for a number of a contiguous array that will be read soon; nothing waits for it, and any place may be named."""
 
     def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view = context.make_array(array)(context, builder, arguments[0])
@@ -40,3 +40,11 @@ def fetch_bar(opened: Any, high: Any, low: Any, volume: Any, i: int) -> None:
     fetch(high, i)
     fetch(low, i)
     fetch(volume, i)
+
+
+@njit(cache=True, inline="always")
+def fetch_range(low: Any, high: Any, place: int) -> None:
+    """The first bars of a position, of which ``place`` is the first: memory goes on with the next by itself."""
+    for line in range(4):
+        fetch(low, place + line * LINE)
+        fetch(high, place + line * LINE)

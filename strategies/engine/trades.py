@@ -8,8 +8,10 @@ import numpy as np
 from numba import njit
 
 from strategies.engine import layout as at
+from strategies.engine.prefetch import fetch_range
 
 COLUMNS = 14
+SOON = 2  # fills from now
 
 
 @njit(cache=True)
@@ -160,6 +162,8 @@ def excursions(fills: Any, of_fill: Any, multipliers: Any, high: Any, low: Any, 
             if f >= len(fills):
                 break
             row = fills[f]
+            if f + SOON < len(fills):
+                fetch_range(low, high, int(fills[f + SOON, at.FILL_BAR]) * count + j)
             while split < len(splits) and splits[split, 0] <= row[at.FILL_BAR]:
                 if splits[split, 1] == j and trade >= 0:
                     held, mean = held * splits[split, 2], mean / splits[split, 2]

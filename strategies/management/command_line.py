@@ -246,7 +246,7 @@ def refusals() -> Iterator[None]:
         raise CommandError(f"{error.code}: {error.message}") from None
 
 
-def prepared(command: BaseCommand, name: str) -> None:
+def prepare_engine(command: BaseCommand, name: str) -> None:
     """Have the machine code of the engine and of a library strategy; say so where it has to be compiled first.
 
     ``name`` may be empty, for a file. Compiled code is loaded in a second or two, about which nothing is said.

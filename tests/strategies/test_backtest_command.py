@@ -46,8 +46,20 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_who_waits_for_the_engine_to_be_compiled_is_told(file: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool):
+SPACE = ("--space", "fast=5:10:5", "--space", "slow=20:20:5")
+WAITING = [
+    (True, "backtest", ()),
+    (False, "backtest", ()),
+    (False, "optimise", SPACE),
+    (False, "walkforward", (*SPACE, "--windows", "2")),
+    (False, "prove", ()),
+]
+
+
+@pytest.mark.parametrize(("compiled", "command", "more"), WAITING)
+def test_who_waits_for_the_engine_to_be_compiled_is_told(
+    file: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool, command: str, more: tuple[str, ...]
+):
     told, error = Event(), StringIO()
     prepared: list[tuple[str, ...]] = []
 
@@ -63,7 +75,7 @@ def test_who_waits_for_the_engine_to_be_compiled_is_told(file: Path, monkeypatch
     monkeypatch.setattr(command_line, "SOON", 0.0)
     monkeypatch.setattr(warming, "is_compiled", lambda: compiled)
     monkeypatch.setattr(warming, "warm", warm)
-    call_command("backtest", "SmaCross", "--bars", str(file), stdout=StringIO(), stderr=Terminal())
+    call_command(command, "SmaCross", "--bars", str(file), *more, stdout=StringIO(), stderr=Terminal())
     assert prepared == ([] if compiled else [("sma-cross",)])
     assert ("Preparing the engine, once on this machine…" in error.getvalue()) is not compiled
 

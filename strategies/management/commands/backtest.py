@@ -23,7 +23,7 @@ from strategies.management.command_line import (
     conditions_in,
     named,
     parameters_in,
-    prepared,
+    prepare_engine,
     refusals,
     source_in,
     stamp,
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             conditions = conditions_in(options, given)
             label, values, decide = asked(options, len(given.bars))
             bars = on_one_axis(given.bars)
-            prepared(self, options["strategy"])
+            prepare_engine(self, options["strategy"])
             outcome = backtest(bars, decide, conditions, seconds=given.seconds, seed=options["seed"])
             tests = appraise(bars, decide, conditions, outcome.result, seed=options["seed"]) if options["robustness"] else None
         everything, said = described(outcome, label, values, given), summary(outcome, label, values, given)

@@ -22,6 +22,7 @@ from strategies.management.command_line import (
     conditions_in,
     named,
     number,
+    prepare_engine,
     refusals,
     source_in,
     stamp,
@@ -60,12 +61,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals():
-            tell(self, options, *optimised(options))
+            tell(self, options, *optimised(self, options))
 
 
-def optimised(options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def optimised(command: BaseCommand, options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """All of it, and what a person reads."""
     given, ground, space = prepared(options)
+    prepare_engine(command, options["strategy"])
     search = searched(options, space)
     began = time.perf_counter()
     trials, failure = every(ground, search)

@@ -24,6 +24,7 @@ from strategies.management.command_line import (
     bars_in,
     named,
     parameters_in,
+    prepare_engine,
     refusals,
     source_in,
     tell,
@@ -49,13 +50,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals():
-            label, proof = proved(options)
+            label, proof = proved(self, options)
         tell(self, options, {"strategy": label, "warm_up": proof.warm_up, **proof.to_json()}, summary(label, proof))
         if not proof.passed:
             raise SystemExit(1)
 
 
-def proved(options: Mapping[str, Any]) -> tuple[str, Proof]:
+def proved(command: BaseCommand, options: Mapping[str, Any]) -> tuple[str, Proof]:
     """The strategy's name and the proof of it, on the bars that were named or on invented ones."""
     values = parameters_in(options["param"])
     with ExitStack() as stack:
@@ -67,6 +68,7 @@ def proved(options: Mapping[str, Any]) -> tuple[str, Proof]:
             label, candidate = found["label"], proofs.file_of(pool, source, found, values, seed=options["seed"])
         else:
             strategy = named(options["strategy"])
+            prepare_engine(command, options["strategy"])
             label, candidate = strategy.label, proofs.ours(strategy, values, seed=options["seed"])
         if not options["bars"] and not options["instrument"]:
             return label, proofs.proof_of(candidate)

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from strategies.errors import Refused
-from strategies.management.command_line import refusals, stamp, tell
+from strategies.management.command_line import prepare_engine, refusals, stamp, tell
 from strategies.management.commands.optimise import (
     about,
     add_common,
@@ -36,14 +36,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals():
-            tell(self, options, *walked_forward(options))
+            tell(self, options, *walked_forward(self, options))
 
 
-def walked_forward(options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def walked_forward(command: BaseCommand, options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """All of it, and what a person reads."""
     given, ground, space = prepared(options)
     plan = Plan(options["mode"], options["windows"], options["test_share"], options["embargo"])
     windows = plan.over(len(ground.bars))
+    prepare_engine(command, options["strategy"])
     began, made, chosen = time.perf_counter(), 0, []
     for place, window in enumerate(windows):
         search = searched(options, space)
