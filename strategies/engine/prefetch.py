@@ -19,7 +19,7 @@ AHEAD = 8 * LINE
 
 @intrinsic
 def fetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask memory for a number of a contiguous array that will be read soon; nothing waits for it, and any place may be named."""
+    """Ask memory for a number of a contiguous array that is read soon; nothing waits for it, and any place may be named."""
 
     def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view = context.make_array(array)(context, builder, arguments[0])

@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-SPACE = ("--space", "fast=5:10:5", "--space", "slow=20:20:5")
+SPACE = ("--param", "fast=5:10:5")
 WAITING = [
     (True, "backtest", ()),
     (False, "backtest", ()),
