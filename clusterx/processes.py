@@ -34,6 +34,7 @@ def web(host: str = "127.0.0.1", port: int = 8000) -> Process:
             sys.executable, "-m", "daphne", "-v", "0", "-b", host, "-p", str(port), "--no-server-name", "--proxy-headers",
             "--application-close-timeout", "5", "--websocket_connect_timeout", "20", "clusterx.asgi:application",
         ),
+        ENVIRONMENT | {"DATABASE_POOL": "20"},
     )  # fmt: skip
 
 

@@ -141,6 +141,10 @@ DATABASES = {
 }
 # A socket folder in the address belongs where Django and its tools look for it.
 DATABASES["default"]["HOST"] = DATABASES["default"].get("OPTIONS", {}).pop("host", "") or DATABASES["default"]["HOST"]
+# A request of the web process has threads, and so connections, of its own: a pool keeps them from one request to the next.
+if DATABASE_POOL := int(os.environ.get("DATABASE_POOL", "0")):
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 3}
 REDIS_URL = (os.environ.get("REDIS_URL") or DATA.redis_url).rstrip("/")
 # Test processes that share one server each take their own four databases of it.
 REDIS_FIRST_DATABASE = int(os.environ.get("REDIS_FIRST_DATABASE", "0"))

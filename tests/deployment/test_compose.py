@@ -67,6 +67,10 @@ def test_containers_run_the_very_commands_of_the_supervisor(compose):
         assert services[f"worker-{queue}"]["command"] == arguments(processes.worker(queue, name=f"worker-{queue}"))
 
 
+def test_the_web_process_shares_connections_in_containers_as_under_the_supervisor(compose):
+    assert compose["services"]["web"]["environment"]["DATABASE_POOL"] == processes.web().environment["DATABASE_POOL"]
+
+
 def test_workers_in_containers_keep_memory_as_those_of_the_supervisor(compose):
     for queue in processes.QUEUES:
         kept = {
