@@ -1,4 +1,4 @@
-"""What the library's strategies and the indicators of rules say about themselves, in the language of the moment.
+"""What the library's strategies say about themselves, in the language of the moment.
 
 And what the warnings of a run mean: pages and commands say the same.
 """
@@ -41,14 +41,9 @@ UNTESTED: Final = {
 
 
 def texts() -> Iterator[str]:
-    """Names, summaries, reasons, the labels, helps and choices of parameters, and what lines of charts are called.
-
-    Of indicators those labels that the builder of rules shows.
-    """
-    from marketdata.indicators.registry import INDICATORS
+    """Names, summaries, reasons, the labels, helps and choices of parameters, and what lines of charts are called."""
     from strategies import drawn
     from strategies.library import CATALOGUE
-    from strategies.rules.document import settings
 
     yield from drawn.names()
     for strategy in CATALOGUE.values():
@@ -56,8 +51,6 @@ def texts() -> Iterator[str]:
         for parameter in strategy.parameters:
             yield from (parameter.label, parameter.help)
             yield from (label for _value, label in parameter.choices)
-    for entry in INDICATORS.values():
-        yield from (entry.label, entry.group, *(one.label for one in entry.outputs), *(one.label for one in settings(entry)))
 
 
 def said(text: str) -> str:

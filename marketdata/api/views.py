@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import orjson
 from django.http import Http404, HttpResponse
+from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -175,7 +176,10 @@ class IndicatorRegistry(PublicView):
         """Every indicator: its parameters with ranges, its outputs, where it is drawn."""
         from marketdata.services import indicators
 
-        return as_json({"indicators": indicators.described()}, seconds=300)
+        response = as_json({"indicators": indicators.described()}, seconds=300)
+        # Labels are in the reader's language, which their browser, a cookie or their own settings say.
+        patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        return response
 
 
 class WatchlistList(APIView):

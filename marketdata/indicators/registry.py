@@ -5,7 +5,7 @@ which is the key under which values and signals are stored.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -186,14 +186,17 @@ def swing_points(spec: Spec | str, bars: Bars) -> tuple[Swing, ...]:
     return swings(bars.high, bars.low, strength) if strength is not None else ()
 
 
-def describe() -> list[dict[str, Any]]:
-    """The registry as JSON: what the menu, the API and the rule builder need to know of each indicator."""
+def describe(translate: Callable[[str], str] = str) -> list[dict[str, Any]]:
+    """The registry as JSON: what the menu, the API and the rule builder need to know of each indicator.
+
+    ``translate`` is given what people read: labels, groups, summaries and choices. What a spec is made of stays as it is.
+    """
     return [
         {
             "name": entry.name,
-            "label": entry.label,
-            "group": entry.group,
-            "summary": entry.summary,
+            "label": translate(entry.label),
+            "group": translate(entry.group),
+            "summary": translate(entry.summary),
             "source": entry.source,
             "pane": entry.pane,
             "inputs": list(entry.inputs),
@@ -207,20 +210,21 @@ def describe() -> list[dict[str, Any]]:
             "parameters": [
                 {
                     "name": p.name,
-                    "label": p.label,
+                    "label": translate(p.label),
                     "kind": p.kind,
                     "default": p.default,
                     "minimum": p.minimum,
                     "maximum": p.maximum,
                     "step": p.step,
                     "choices": list(p.choices),
+                    "choice_labels": {choice: translate(choice) for choice in p.choices},
                 }
                 for p in entry.parameters
             ],
             "outputs": [
                 {
                     "name": o.name,
-                    "label": o.label,
+                    "label": translate(o.label),
                     "style": o.style,
                     "unit": o.unit,
                     "tone": o.tone,

@@ -10,6 +10,7 @@ import numpy as np
 
 from clusterx.errors import DomainError
 from clusterx.live.publish import publish
+from marketdata import wording
 from marketdata.bars import Bars
 from marketdata.indicators import registry
 from marketdata.indicators.registry import IndicatorError, Spec
@@ -37,7 +38,8 @@ def parse(text: str) -> Spec:
 
 
 def described() -> list[dict[str, Any]]:
-    return registry.describe()
+    """The registry, with labels in the language of the moment."""
+    return registry.describe(translate=wording.said)
 
 
 def needed(spec: Spec, timeframe: Timeframe) -> int:

@@ -25,6 +25,16 @@ test("the sentence is the server's, in both languages", () => {
   }
 });
 
+test("a choice is said in the reader's words, and stays what it is", () => {
+  const anchor = { name: "anchor", kind: "choice", default: "day", choices: [["day", "jour"], ["week", "semaine"]] };
+  const indicator = { name: "vwap", label: "VWAP", outputs: [{ name: "vwap", label: "VWAP" }], parameters: [anchor] };
+  const vocabulary = { words: golden.words.fr, indicators: [indicator] };
+  const weekly = { op: "above", left: { price: "close" }, right: { indicator: "vwap", params: { anchor: "week" } } };
+  assert.match(say(rule(weekly), vocabulary), /VWAP\(semaine\)/);
+  delete weekly.right.params;
+  assert.match(say(rule(weekly), vocabulary), /VWAP\(jour\)/);
+});
+
 test("a rule that is being filled in is said as far as it goes", () => {
   const vocabulary = { words: golden.words.en, indicators: golden.indicators };
   const half = rule({ op: "above", left: { price: "close" } }, { op: "rising", left: { indicator: "nonsense" }, bars: null });

@@ -34,7 +34,7 @@ def vocabulary(language: str = "en", *, translate: Translate = str) -> dict[str,
                         "minimum": one.minimum,
                         "maximum": one.maximum,
                         "step": one.step,
-                        "choices": list(one.choices),
+                        "choices": [[choice, translate(choice)] for choice in one.choices],
                     }
                     for one in settings(entry)
                 ],

@@ -11,12 +11,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from marketdata.wording import said
 from strategies.errors import Refused
 from strategies.services import inspections, subjects
 from strategies.views.completions import completions
 from strategies.views.people import given_json, person
 from strategies.views.waiting import Desk, NotYet, later
-from strategies.wording import said
 
 LONGEST: Final = 250_000
 _readers: Final = Desk("lint")

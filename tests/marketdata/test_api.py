@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +24,7 @@ from marketdata.indicators import registry
 from marketdata.models import Instrument, LatestPrice, Signal, Trade
 from marketdata.services import indicators, watchlists
 from marketdata.store import write_candles
+from marketdata.wording import said
 from tests.factories import InstrumentFactory, UserFactory, VenueFactory
 
 pytestmark = pytest.mark.django_db
@@ -240,6 +243,21 @@ def test_the_registry_names_every_indicator_and_may_be_kept() -> None:
     assert {one["name"] for one in listed} == set(registry.INDICATORS)
     assert all(indicators.parse(one["name"]) for one in listed)
     assert answer["Cache-Control"] == "public, max-age=300"
+
+
+def test_the_registry_speaks_the_readers_language_and_keeps_its_values() -> None:
+    call_command("compile_translations")
+    with override("en"):  # afterwards the thread speaks what it spoke before
+        answer = Client().get("/api/v1/indicators/", headers={"Accept-Language": "fr"})
+    assert {"Accept-Language", "Cookie"} <= {one.strip() for one in answer["Vary"].split(",")}
+    (obv,) = (one for one in answer.json()["indicators"] if one["name"] == "obv")
+    (anchor,) = obv["parameters"]
+    assert anchor["label"] == "Recommence chaque"
+    assert anchor["choices"] == ["series", "day", "week", "month"]
+    assert anchor["choice_labels"] == {"series": "série", "day": "jour", "week": "semaine", "month": "mois"}
+    with override("fr"):
+        every = {choice for entry in registry.INDICATORS.values() for p in entry.parameters for choice in p.choices}
+        assert [choice for choice in every if said(choice) == choice] == []
 
 
 def test_signals_come_newest_first_and_within_their_span(instrument: Instrument) -> None:

@@ -590,6 +590,9 @@ def test_the_builder_speaks_of_indicators_in_the_language_of_the_page(client):
     assert (average["label"], average["group"], average["parameters"][0]["label"]) == (
         "Moyenne mobile simple", "Moyennes mobiles", "Longueur",
     )  # fmt: skip
+    anchored = next(one for one in found["vocabulary"]["indicators"] if one["name"] == "vwap")
+    assert anchored["parameters"][0]["default"] == "day"
+    assert anchored["parameters"][0]["choices"] == [["day", "jour"], ["week", "semaine"], ["month", "mois"]]
     assert any("canal de Donchian" in one["sentence"] or "Canal de Donchian" in one["sentence"] for one in found["gallery"])
 
 

@@ -165,7 +165,7 @@ function field(parameter, now) {
   const value = now ?? parameter.default;
   const input =
     parameter.kind === "choice"
-      ? element("select", { id }, ...parameter.choices.map((choice) => element("option", { value: choice, selected: String(choice) === String(value) }, choice)))
+      ? element("select", { id }, ...parameter.choices.map((choice) => element("option", { value: choice, selected: String(choice) === String(value) }, parameter.choice_labels?.[choice] ?? choice)))
       : element("input", { id, type: "number", min: parameter.minimum, max: parameter.maximum, step: parameter.kind === "int" ? 1 : (parameter.step ?? "any"), value, required: true, inputmode: "decimal" });
   const range = parameter.kind === "choice" ? null : element("span", { class: "hint" }, `${parameter.minimum} … ${parameter.maximum}`);
   return element("div", { class: "field" }, element("label", { for: id }, parameter.label), input, range);

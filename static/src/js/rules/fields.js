@@ -84,7 +84,7 @@ export function line(form, path, label, value) {
   for (const one of entry?.parameters ?? []) {
     const place = [...path, "params", one.name];
     const set = given.params?.[one.name] ?? one.default;
-    if (one.kind === "choice") parts.push(choice(form, place, one.label, set, one.choices.map((word) => [word, word]), (wanted) => form.set(place, wanted)));
+    if (one.kind === "choice") parts.push(choice(form, place, one.label, set, one.choices, (wanted) => form.set(place, wanted)));
     else parts.push(number(form, place, one.label, set, { minimum: one.minimum, maximum: one.maximum, whole: one.kind === "int", name: `${entry.name}_${one.name}` }));
   }
   if (!("constant" in given)) {

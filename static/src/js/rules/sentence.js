@@ -84,7 +84,7 @@ class Speaker {
     const single = entry.outputs.length === 1 || output.name === entry.name;
     const params = entry.parameters.map((one) => {
       const given = line.params?.[one.name] ?? one.default;
-      return one.kind === "choice" ? given : this.number(given);
+      return one.kind === "choice" ? (new Map(one.choices).get(given) ?? given) : this.number(given);
     });
     const name = single ? output.label : entry.label;
     const text = params.length ? `${name}(${params.join(this.words.separator)})` : name;
