@@ -6,7 +6,6 @@ import inspect
 from functools import lru_cache
 from typing import Any, Final
 
-MODULES: Final = ("moving", "momentum", "trend", "volatility", "volume", "statistics", "structure", "zones", "signals")
 COLUMNS: Final = ("time", "open", "high", "low", "close", "volume")
 LONGEST: Final = 160
 
@@ -15,24 +14,11 @@ LONGEST: Final = 160
 def completions() -> dict[str, list[dict[str, str]]]:
     """By what they follow: ``top``, ``indicators``, ``ctx``, ``bars``; each label, type, detail and info."""
     # Numba and TA-Lib are loaded by the first editor, not by every process that knows its address.
-    from importlib import import_module
-
-    from strategies import contract
     from strategies.engine.context import Context
+    from strategies.sandbox.inside import api
 
-    indicators: dict[str, dict[str, str]] = {}
-    for name in MODULES:
-        module = import_module(f"marketdata.indicators.{name}")
-        for label, value in vars(module).items():
-            if callable(value) and not label.startswith("_") and getattr(value, "__module__", None) == module.__name__:
-                indicators[label] = _entry(label, value)
-    offered = ("Strategy", "PortfolioStrategy", "EventStrategy", "Parameter", "Signals", "Panel", "InvalidParameter")
-    top = [_entry(name, getattr(contract, name), kind="class", signature=name == "Parameter") for name in offered]
-    top += [
-        {"label": "indicators", "type": "namespace", "detail": "", "info": "Every indicator as a function of arrays."},
-        {"label": "np", "type": "namespace", "detail": "numpy", "info": ""},
-        {"label": "pd", "type": "namespace", "detail": "pandas", "info": ""},
-    ]
+    indicators = [_entry(name, getattr(api.indicators, name)) for name in vars(api.indicators) if not name.startswith("_")]
+    top = [_top(name, getattr(api, name)) for name in api.__all__]
     own = {name: value for name, value in vars(Context).items() if not name.startswith("_") and name != "intents"}
     ctx = [_entry(name, value) for name, value in own.items()]
     ctx += [
@@ -43,7 +29,17 @@ def completions() -> dict[str, list[dict[str, str]]]:
         {"label": "index", "type": "property", "detail": "int", "info": "Of the bar that has just closed."},
     ]
     bars = [{"label": name, "type": "property", "detail": "(n,) array", "info": ""} for name in COLUMNS]
-    return {"top": top, "indicators": sorted(indicators.values(), key=lambda one: one["label"]), "ctx": ctx, "bars": bars}
+    return {"top": top, "indicators": sorted(indicators, key=lambda one: one["label"]), "ctx": ctx, "bars": bars}
+
+
+def _top(label: str, value: Any) -> dict[str, str]:
+    """A name of ``clusterx_api``. How it is made is told where an author makes one: not of the bases and the errors."""
+    if inspect.ismodule(value):
+        return {"label": label, "type": "namespace", "detail": value.__name__, "info": ""}
+    if label == "indicators":
+        return {"label": label, "type": "namespace", "detail": "", "info": "Every indicator as a function of arrays."}
+    made = inspect.isclass(value) and not inspect.isabstract(value) and not issubclass(value, Exception)
+    return _entry(label, value, kind="class" if inspect.isclass(value) else "", signature=made or not inspect.isclass(value))
 
 
 def _entry(label: str, value: Any, *, kind: str = "", signature: bool = True) -> dict[str, str]:

@@ -503,6 +503,22 @@ def test_the_editor_offers_names_of_our_api(client):
     assert client.get("/strategies/new/code/?template=../../settings").status_code == 404
 
 
+def test_the_editor_offers_every_public_name_of_the_api(monkeypatch):
+    from strategies.sandbox.inside import api
+    from strategies.views.completions import completions
+
+    def labels(what: str) -> set[str]:
+        return {one["label"] for one in completions.__wrapped__()[what]}
+
+    assert "Higher" in labels("top")
+    assert labels("top") == set(api.__all__)
+    assert labels("indicators") == {name for name in vars(api.indicators) if not name.startswith("_")}
+    monkeypatch.setattr(api, "later", lambda bars: bars, raising=False)
+    monkeypatch.setattr(api, "__all__", [*api.__all__, "later"])
+    monkeypatch.setattr(api.indicators, "later", staticmethod(lambda close: close), raising=False)
+    assert "later" in labels("top") & labels("indicators")
+
+
 @pytest.mark.parametrize(
     "path", ["/strategies/new/", "/strategies/new/rules/", "/strategies/mine/", "/strategies/runs/compare/"]
 )
