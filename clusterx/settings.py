@@ -255,6 +255,7 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # of changes to passwords, addresses and second factors
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_ADAPTER = "clusterx.accounts.adapters.AccountAdapter"
 MFA_ADAPTER = "clusterx.accounts.adapters.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "ClusterX"
 MFA_TOTP_TOLERANCE = 1  # half a minute, for clocks that differ

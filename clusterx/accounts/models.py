@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+
+from clusterx.accounts.addresses import check_length
 
 
 class UserManager(BaseUserManager["User"]):
@@ -69,6 +72,10 @@ class User(AbstractUser):
 
     def clean(self) -> None:
         super().clean()
+        try:
+            check_length(self.email)
+        except ValidationError as error:
+            raise ValidationError({"email": error}) from None
         self.email = self.email.lower()  # as everybody's is who signs up
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.test import override_settings
+from django.utils.translation import override
 
 from clusterx.accounts.models import User
 from clusterx.accounts.services import stream_of
@@ -48,6 +53,41 @@ def test_a_french_browser_gets_french_mail() -> None:
     Visitor(headers={"Accept-Language": "fr"}).post("/accounts/signup/", form)
     assert "Confirmez votre adresse" in mail.outbox[0].subject
     assert mail.outbox[0].body.startswith("Bonjour")
+
+
+@pytest.mark.parametrize(
+    ("address", "english", "french"),
+    [
+        (f"{'a' * 300}@example.com", "The part before the @ may have at most 64", "La partie avant le @ peut avoir au plus 64"),
+        (f"{'a' * 65}@example.com", "The part before the @ may have at most 64", "La partie avant le @ peut avoir au plus 64"),
+        (f"{'a' * 64}@{'d' * 60}.{'e' * 60}.{'f' * 60}.example.com", "at most 254 characters", "au plus 254 caractères"),
+    ],
+)
+def test_an_address_that_no_mail_can_carry_is_refused(address: str, english: str, french: str) -> None:
+    call_command("compile_translations")
+    form = {"email": address, "password1": PASSWORD, "password2": PASSWORD}
+    user = member("grace@example.com")
+    for language, sentence in (("en", english), ("fr", french)):
+        visitor = Visitor(headers={"Accept-Language": language})
+        with override("en"):  # afterwards the thread speaks what it spoke before
+            answer = visitor.post("/accounts/signup/", form)
+            assert answer.status_code == 200
+            assert sentence in unescape(answer.content.decode())
+            visitor.sign_in(user.email)
+            visitor.confirm_it_is_me()
+            answer = visitor.post("/accounts/email/", {"action_add": "", "email": address})
+            assert sentence in unescape(answer.content.decode())
+    assert User.objects.get() == user
+    assert EmailAddress.objects.get().email == user.email
+    with override("en"), pytest.raises(ValidationError, match="at most"):  # as the staff site asks
+        User(email=address).clean()
+
+
+def test_the_longest_addresses_are_taken(visitor: Visitor) -> None:
+    address = f"{'a' * 64}@{'d' * 60}.{'e' * 60}.{'f' * 55}.example.com"
+    assert len(address) == 254
+    visitor.post("/accounts/signup/", {"email": address, "password1": PASSWORD, "password2": PASSWORD})
+    assert mail.outbox[0].to == [address]
 
 
 def test_the_page_that_waits_for_the_mail_says_where_a_developer_finds_it(visitor: Visitor, settings) -> None:
