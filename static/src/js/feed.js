@@ -16,6 +16,7 @@ export function startFeed() {
 
   const show = (state, words) => {
     badge.dataset.state = state;
+    document.body.dataset.numbers = state; // what is live is dimmed while it is delayed
     if (text.textContent !== words) text.textContent = words;
   };
 
