@@ -29,12 +29,13 @@ from clusterx import processes
 from clusterx.embedded.layout import PROJECT, Layout
 from clusterx.embedded.server import EmbeddedServerError
 from clusterx.embedded.session import EmbeddedSession
-from clusterx.processes import FEEDS, Process
+from clusterx.processes import ENVIRONMENT, FEEDS, Process
 
 COLOURS = {
     "web": 36, "stream": 32, "worker": 35, "backtests": 35, "research": 35, "beat": 33, "venue": 34,
-    "servers": 90, "set-up": 90,
+    "servers": 90, "set-up": 90, "indicators": 90,
 }  # fmt: skip
+INDICATORS = "import marketdata.indicators.registry"
 LONGEST_PAUSE = 15.0
 PATIENCE = 12.0
 LEFT_OVER_PATIENCE = 6.0
@@ -187,7 +188,13 @@ class Supervisor:
         if self.stopping.is_set():
             return
         child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))
-        ended, told = asyncio.create_task(self.over(child)), asyncio.create_task(self.stopping.wait())
+        children = [child]
+        compiled = Path(os.environ.get("NUMBA_CACHE_DIR") or self.layout.root / "numba")
+        if not (compiled / "warmed").exists():  # the first chart would wait for what is compiled here
+            place = {"NUMBA_CACHE_DIR": str(compiled)}
+            children.append(await self.spawn(Process("indicators", (sys.executable, "-c", INDICATORS), ENVIRONMENT | place)))
+        ended = asyncio.create_task(asyncio.wait([asyncio.create_task(self.over(one)) for one in children]))
+        told = asyncio.create_task(self.stopping.wait())
         await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
         for task in (ended, told):
             task.cancel()
@@ -195,7 +202,8 @@ class Supervisor:
             return
         if child.returncode:
             raise CannotStart("The database could not be prepared; the lines above say why.")
-        del self.children["set-up"]
+        for name in ("set-up", "indicators"):
+            self.children.pop(name, None)
 
     async def spawn(self, process: Process) -> asyncio.subprocess.Process:
         child = await asyncio.create_subprocess_exec(

@@ -88,18 +88,20 @@ def execute_run(*, run_id: int, at: datetime) -> Run | None:
 
 
 def _do(run: Run, now: Any) -> None:
+    # Whoever asked for what has no bars hears so before the engine is ready.
+    began = time.perf_counter()
+    legs = list(run.legs.select_related("instrument", "snapshot", "finer"))
+    series = [_bars(run, leg, now()) for leg in legs]
+    loading = time.perf_counter() - began
+    warming.wait_while_compiled(lambda: _reached(run, "preparing"))
+
     from strategies.backtest import backtest, on_one_axis
     from strategies.conditions import Conditions
 
-    warming.wait_while_compiled(lambda: _reached(run, "preparing"))
-    began = time.perf_counter()
     subject = subject_of(run)
     decide = subject.decide(run.parameters, run.timeframe)
     conditions = Conditions.from_json(run.conditions)
-    legs = list(run.legs.select_related("instrument", "snapshot", "finer"))
-    series = [_bars(run, leg, now()) for leg in legs]
     axis = on_one_axis([bars for _, bars in series])
-    loading = time.perf_counter() - began
     outcome = backtest(
         axis,
         decide,

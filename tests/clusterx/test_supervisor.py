@@ -209,3 +209,32 @@ def test_a_process_that_leaves_orphans_is_back_at_once_and_they_are_gone(tmp_pat
     assert asyncio.run(killed()) < 20  # and not the orphan's minute
     left = psutil.Process(int(orphan.read_text())) if psutil.pid_exists(int(orphan.read_text())) else None
     assert left is None or left.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_the_first_chart_needs_is_compiled_while_the_database_is_prepared(tmp_path: Path, monkeypatch, compiled) -> None:
+    monkeypatch.setenv("CLUSTERX_DATA", str(tmp_path))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    (tmp_path / "numba").mkdir()
+    if compiled:
+        (tmp_path / "numba" / "warmed").touch()
+    begun: dict[str, Process] = {}
+
+    async def prepared() -> None:
+        supervisor = Supervisor()
+        supervisor.layout.create()
+        spawn = supervisor.spawn
+
+        def noted(process: Process):
+            begun[process.name] = process
+            quick = (sys.executable, "-c", "pass") if process.name == "set-up" else process.command
+            return spawn(Process(process.name, quick, process.environment))
+
+        monkeypatch.setattr(supervisor, "spawn", noted)
+        await supervisor.prepare()
+        assert supervisor.children == {}
+        await asyncio.gather(*supervisor._echoes)
+
+    asyncio.run(prepared())
+    assert list(begun) == (["set-up"] if compiled else ["set-up", "indicators"])
+    assert bool(list((tmp_path / "numba").rglob("*.nbi"))) is not compiled
