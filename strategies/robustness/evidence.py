@@ -25,6 +25,7 @@ from strategies.robustness.sharpe import (
     Moments,
     clusters,
     deflated_sharpe,
+    effective_trials,
     expected_maximum_sharpe,
     minimum_track_record,
     moments,
@@ -76,7 +77,8 @@ def evidence(
         Every trial made on the strategy so far, this one included.
     kept : (periods, k) float64, optional
         Returns of those trials that were kept, over the same periods as each other, ``k <= trials``. They tell how many ideas
-        the trials are: N = trials · clusters / k. Without them every trial counts as an idea of its own.
+        the trials are, trials · clusters / k, and how far variations of one differ: ``sharpe.effective_trials``. Without them
+        every trial counts as an idea of its own.
     alike : float
         See ``sharpe.clusters``.
     confidence : float
@@ -101,7 +103,8 @@ def evidence(
         if matrix.shape[1] > trials:
             raise InvalidSample(f"{matrix.shape[1]} trials were kept of {trials}; trials counts all that were made")
         ideas = clusters(matrix, alike=alike)
-        effective = max(1.0, trials * ideas.count / matrix.shape[1])
+        kept_of = matrix.shape[1]
+        effective = effective_trials(trials * ideas.count / kept_of, kept_of / ideas.count, ideas.within)
         variance = max(variance, ideas.variance)
     alone, deflated = probabilistic_sharpe(of), deflated_sharpe(of, effective, variance)
     return Evidence(

@@ -119,12 +119,14 @@ def minimum_track_record(of: Moments, benchmark: float = 0.0, confidence: float 
 class Clusters:
     """Trials that are variations of one idea, put together. ``labels`` (trials,) number the cluster of each.
 
-    ``count`` is the effective number of trials, ``variance`` that of the clusters' Sharpe ratios (0 for a single cluster).
+    ``count`` is how many ideas there are, ``variance`` that of the clusters' Sharpe ratios (0 for a single cluster), and
+    ``within`` the mean correlation of a trial with the others of its cluster (1 for one that is alone).
     """
 
     labels: Ints
     count: int
     variance: float
+    within: float
 
 
 def clusters(returns: npt.ArrayLike, *, alike: float = ALIKE) -> Clusters:
@@ -147,7 +149,8 @@ def clusters(returns: npt.ArrayLike, *, alike: float = ALIKE) -> Clusters:
         raise InvalidSample(
             f"clusters are made of at most {MOST_TRIALS:,} trials, were {matrix.shape[1]:,}; take a sample of them"
         )
-    labels = _linked(_correlation(matrix), share("alike", alike))
+    correlation = _correlation(matrix)
+    labels = _linked(correlation, share("alike", alike))
     count = int(labels.max()) + 1
     weight = 1 / np.maximum(matrix.var(axis=0), 1e-18)
     sharpes = []
@@ -156,7 +159,30 @@ def clusters(returns: npt.ArrayLike, *, alike: float = ALIKE) -> Clusters:
         line = matrix[:, members] @ weight[members] / weight[members].sum()
         deviation = line.std(ddof=1)
         sharpes.append(float(line.mean() / deviation) if deviation > 1e-12 else 0.0)
-    return Clusters(labels, count, float(np.var(sharpes, ddof=1)) if count > 1 else 0.0)
+    same = labels[:, None] == labels
+    others = same.sum(axis=1) - 1
+    alone = others == 0
+    likeness = np.where(alone, 1.0, ((correlation * same).sum(axis=1) - 1) / np.where(alone, 1, others))
+    variance = float(np.var(sharpes, ddof=1)) if count > 1 else 0.0
+    return Clusters(labels, count, variance, float(np.clip(likeness.mean(), 0.0, 1.0)))
+
+
+def effective_trials(ideas: float, variations: float, within: float) -> float:
+    """As how many independent trials the best of ``ideas``, each of so many ``variations``, counts.
+
+    The best of variations is not their mean: with a correlation of ρ (``within``) their maximum lies √(1 − ρ) of that of as
+    many independent ones above it. So the maximum of all, in standard errors, is √ρ·E[ideas] + √(1 − ρ)·E[variations], and the
+    answer is the N with E[N] equal to that (E as ``expected_maximum_sharpe`` has it).
+    """
+    luck = math.sqrt(within) * expected_maximum_sharpe(max(1.0, ideas), 1.0)
+    luck += math.sqrt(1 - within) * expected_maximum_sharpe(max(1.0, variations), 1.0)
+    low, high = 1.0, max(1.0, ideas) * max(1.0, variations)
+    if luck <= 0 or expected_maximum_sharpe(high, 1.0) <= luck:
+        return high if luck > 0 else 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expected_maximum_sharpe(middle, 1.0) <= luck else (low, middle)
+    return low
 
 
 def trials_by_mean_correlation(returns: npt.ArrayLike) -> float:

@@ -72,6 +72,35 @@ def test_the_winner_of_a_sweep_over_a_random_walk_carries_a_badge_at_most_one_ti
     assert counted <= 10
 
 
+def narrow_sweep(seed: int, cost: float) -> np.ndarray:
+    """Daily returns of 25 crosses that are one idea, long or flat, on one random walk of hours without a drift."""
+    moves = np.random.default_rng(seed).normal(0, 0.006, 6000)
+    price = 100 * np.exp(np.cumsum(moves - 0.006**2 / 2))
+    total, growth = np.concatenate([[0.0], np.cumsum(price)]), np.diff(price) / price[:-1]
+
+    def average(window: int) -> np.ndarray:
+        return np.concatenate([np.full(window - 1, np.nan), (total[window:] - total[:-window]) / window])
+
+    lines = []
+    for fast in range(5, 26, 5):
+        for slow in range(60, 141, 20):
+            held = (average(fast) > average(slow)).astype(float)
+            lines.append(held[:-1] * growth - cost * np.abs(np.diff(held)))
+    return np.array(lines)[:, : 249 * 24].reshape(25, 249, 24).sum(axis=2).T
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.0015])
+def test_nor_does_the_winner_of_variations_that_are_all_one_idea(cost: float) -> None:
+    alone = counted = 0
+    for seed in range(200):
+        returns = narrow_sweep(seed, cost)
+        chosen = best(returns)
+        alone += evidence(chosen).badge == "significant"
+        counted += evidence(chosen, trials=25, kept=returns).badge == "significant"
+    assert alone > 10, "a sweep would find significance where there is none"
+    assert counted <= 10
+
+
 def test_merit_carries_a_badge_through_many_trials() -> None:
     returns = random_strategies(0, 750, 300)
     skilled = np.random.default_rng(1).normal(0.0025, 0.01, 750)
@@ -81,8 +110,10 @@ def test_merit_carries_a_badge_through_many_trials() -> None:
 def test_variations_of_one_idea_are_not_counted_as_ideas_and_trials_that_were_not_kept_are_counted() -> None:
     idea = np.random.default_rng(2).normal(0.001, 0.01, (500, 1))
     kept = idea + np.random.default_rng(3).normal(0, 0.002, (500, 50))
-    assert evidence(kept[:, 0], trials=50, kept=kept).effective_trials == 1
-    assert evidence(kept[:, 0], trials=500, kept=kept).effective_trials == 10
+    # One idea, but the best of fifty is not its mean: correlated at 0.96 they are worth two trials, and not fifty.
+    assert 1.5 < evidence(kept[:, 0], trials=50, kept=kept).effective_trials < 2.5
+    assert 10 < evidence(kept[:, 0], trials=500, kept=kept).effective_trials < 30
+    assert evidence(kept[:, 0], trials=50, kept=np.repeat(kept[:, :1], 50, axis=1)).effective_trials == 1
     assert evidence(kept[:, 0], trials=500).effective_trials == 500
 
 
