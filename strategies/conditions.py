@@ -100,6 +100,10 @@ def read_costs(given: Mapping[str, Any]) -> Costs:
     named = dict(given)
     if "fee" in named:
         fee = named.pop("fee")
+        try:
+            built(Costs, {"maker": fee, "taker": fee}, "costs")
+        except InvalidConditions as error:  # as it was written
+            raise InvalidConditions(error.message.replace("maker", "fee", 1), field="costs.fee") from None
         named = {"maker": fee, "taker": fee} | named
     slippage = named.get("slippage")
     if isinstance(slippage, (int, float)) and not isinstance(slippage, bool):

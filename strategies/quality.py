@@ -33,12 +33,15 @@ def adjusted(kind: str) -> str:
 
 
 def sheet(assumptions: dict[str, Any], data: list[dict[str, Any]], position: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """The assumption sheet with its data, and with warnings where these are not whole, or were sold short for nothing.
+    """The assumption sheet with its data, and with warnings where these are not whole, not of their time, or sold short for
+    nothing.
 
     ``position`` is (n, k), as a result has it.
     """
     flaws = {"missing-bars": "holes", "frozen-bars": "frozen"}
     found = [code for code, name in flaws.items() if any(one[name] for one in data)]
+    if any(one["recorded"] for one in data):
+        found.append("recorded-times")
     if (position < 0).any() and not assumptions["costs"]["borrow"] and any(is_borrowed(one["kind"]) for one in data):
         found.append("shorts-for-free")
     return assumptions | {"data": data, "warnings": [*assumptions["warnings"], *found]}

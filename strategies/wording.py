@@ -27,6 +27,9 @@ WARNINGS: Final = {
     "rejected-orders": _("Some orders were refused; the assumption sheet says why."),
     "missing-bars": _("Bars are missing within the span; nothing was filled there. The assumption sheet says how many."),
     "frozen-bars": _("Some bars are frozen: no volume, and a price that does not move. A feed may have stood still."),
+    "recorded-times": _(
+        "These bars are a recording that is played as if it was of now: their dates are not those on which it happened."
+    ),
     "shorts-for-free": _("It sold short what has to be borrowed, and no cost of borrowing was assumed."),
     "volume-unknown": _("These bars have no volume, so no order was ever too large for the market."),
     "silent-bars": _("Nothing was traded in some bars; orders waited for the next one that was."),

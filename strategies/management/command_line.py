@@ -43,6 +43,7 @@ class Given:
     calendar: str
     calendars: tuple[str, ...]  # of each: an exchange's, as quality.holes takes them
     kinds: tuple[str, ...]
+    recorded: tuple[bool, ...]
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -54,11 +55,14 @@ class Given:
                 "first": stamp(int(bars.time[0])),
                 "last": stamp(int(bars.time[-1])),
                 "time_zone": "UTC",
+                "recorded": recorded,
                 "adjusted": adjusted(kind),
                 **facts(bars, self.seconds, calendar),
                 "sha256": bars_hash(bars),
             }
-            for name, kind, bars, calendar in zip(self.names, self.kinds, self.bars, self.calendars, strict=True)
+            for name, kind, recorded, bars, calendar in zip(
+                self.names, self.kinds, self.recorded, self.bars, self.calendars, strict=True
+            )
         ]
 
 
@@ -140,7 +144,8 @@ def from_files(options: Mapping[str, Any]) -> Given:
         series.append(between(bars, first, last))
     seconds = Timeframe.of(timeframe_in(options)).seconds if options["timeframe"] else length_of(series[0])
     names, calendars = [path.name for path in options["bars"]], tuple(calendar_of(bars) for bars in series)
-    return Given(names, series, (Market(),) * len(series), seconds, calendars[0], calendars, ("",) * len(series))
+    count = len(series)
+    return Given(names, series, (Market(),) * count, seconds, calendars[0], calendars, ("",) * count, (False,) * count)
 
 
 def between(bars: Bars, first: int, last: int) -> Bars:
@@ -152,13 +157,13 @@ def between(bars: Bars, first: int, last: int) -> Bars:
 
 
 def from_database(options: Mapping[str, Any]) -> Given:
-    from marketdata.models import Instrument
+    from marketdata.models import Instrument, Venue
     from marketdata.store import BarStore
 
     if not options["instrument"]:
         raise CommandError("name an instrument (--instrument binance:BTC-USDT) or a file (--bars FILE)")
     timeframe = Timeframe.of(timeframe_in(options))
-    series, markets, calendars, kinds = [], [], [], []
+    series, markets, calendars, kinds, recorded = [], [], [], [], []
     for ref in options["instrument"]:
         found = Instrument.objects.filter(ref=ref).first()
         if found is None:
@@ -174,9 +179,17 @@ def from_database(options: Mapping[str, Any]) -> Given:
         )
         calendars.append(found.calendar)
         kinds.append(found.kind)
+        recorded.append(found.venue.mode == Venue.Mode.RECORDED)
     calendar = "crypto" if "24/7" in calendars else "exchange"
     return Given(
-        list(options["instrument"]), series, tuple(markets), timeframe.seconds, calendar, tuple(calendars), tuple(kinds)
+        list(options["instrument"]),
+        series,
+        tuple(markets),
+        timeframe.seconds,
+        calendar,
+        tuple(calendars),
+        tuple(kinds),
+        tuple(recorded),
     )
 
 

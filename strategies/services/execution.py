@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from clusterx.db.locks import alone, together
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
+from marketdata.models import Venue
 from marketdata.timeframes import Timeframe
 from strategies import signals, warming
 from strategies.arrays import pack, unpack
@@ -259,6 +260,7 @@ def _described(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "instrument": snapshot.instrument.ref, "kind": snapshot.instrument.kind, "timeframe": snapshot.timeframe,
         "first": snapshot.first_time.isoformat(), "last": snapshot.last_time.isoformat(), "time_zone": "UTC",
+        "recorded": snapshot.instrument.venue.mode == Venue.Mode.RECORDED,
         "adjusted": adjusted(snapshot.instrument.kind), "bars": snapshot.bars, "holes": snapshot.holes,
         "frozen": snapshot.frozen, "silent": snapshot.silent, "snapshot": str(snapshot.public_id), "sha256": snapshot.sha256,
     }  # fmt: skip

@@ -159,7 +159,7 @@ def test_stored_candles_are_traded_by_the_instruments_own_rules():
         (("sma-cross", "--seed", "-1"), "must be a whole number from 0"),
         (("sma-cross", "--param", "fast"), "must be NAME=VALUE"),
         (("sma-cross", "--param", "fast=999"), "fast must be 2..200, was 999"),
-        (("sma-cross", "--fee", "-1"), "maker must be"),
+        (("sma-cross", "--fee", "-1"), "fee must be"),
         (("sma-cross", "--cash", "nan"), "cash must be"),
         (("sma-cross", "--timeframe", "7m"), "--timeframe must be one of"),
         (("sma-cross", "--from", "2030-01-01"), "a run needs 2 bars or more, had 0"),

@@ -358,8 +358,8 @@ def test_every_run_and_every_trial_of_a_search_counts_for_its_strategy_alone(per
         ({"cash": 0.0}, "cash"),
         ({"cash": float("nan")}, "cash"),
         ({"cash": 1e300}, "cash"),
-        ({"costs": {"fee": -1}}, "costs.maker"),
-        ({"costs": {"fee": "a lot"}}, "costs.maker"),
+        ({"costs": {"fee": -1}}, "costs.fee"),
+        ({"costs": {"fee": "a lot"}}, "costs.fee"),
         ({"costs": {"tax": 1}}, "costs.tax"),
         ({"costs": {"slippage": []}}, "costs.slippage"),
         ({"costs": {"slippage": {"kind": "magic", "size": 1}}}, "costs.slippage"),
@@ -417,6 +417,13 @@ def test_what_is_sold_short_for_nothing_is_said(person):
     assert "shorts-for-free" not in paid.assumptions["warnings"]
     assert paid.metrics["numbers"]["final_equity"] < free.metrics["numbers"]["final_equity"]
     assert "shorts-for-free" not in done(person, listed(kind="perpetual"), parameters=parameters).assumptions["warnings"]
+
+
+def test_a_recording_says_that_its_dates_are_not_those_of_what_happened(person):
+    recorded = done(person, listed(venue__code="past", venue__mode="recorded")).assumptions
+    assert (recorded["data"][0]["recorded"], "recorded-times" in recorded["warnings"]) == (True, True)
+    live = done(person, listed(venue__code="now", venue__mode="live")).assumptions
+    assert (live["data"][0]["recorded"], "recorded-times" in live["warnings"]) == (False, False)
 
 
 def test_a_market_without_any_volume_trades_all_the_same_and_says_so(person):
