@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+WARMED: Final = "warmed"  # the file of the cache that names the sources of which all is compiled: ``strategies.warming``
 
 
 def forget_stale(init_file: str) -> None:

@@ -227,8 +227,7 @@ if FEED not in FEEDS:
     raise ImproperlyConfigured(f"FEED must be auto, recorded, simulated, binance or off, was {FEED!r}")
 RECORDED_DATA = Path(os.environ.get("RECORDED_DATA") or BASE_DIR.parent / "shared" / "data")
 LOCAL_VENUE_URL = os.environ.get("LOCAL_VENUE_URL", "http://127.0.0.1:8765").rstrip("/")
-NUMBA_CACHE_DIR = DATA.root / "numba"
-os.environ.setdefault("NUMBA_CACHE_DIR", str(NUMBA_CACHE_DIR))
+os.environ["NUMBA_CACHE_DIR"] = str(DATA.machine_code)
 
 # -- people ---------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -26,6 +26,7 @@ from typing import IO
 import psutil
 
 from clusterx import processes
+from clusterx.compiled import WARMED
 from clusterx.embedded.layout import PROJECT, Layout
 from clusterx.embedded.server import EmbeddedServerError
 from clusterx.embedded.session import EmbeddedSession
@@ -189,9 +190,8 @@ class Supervisor:
             return
         child = await self.spawn(Process("set-up", (sys.executable, "manage.py", "prepare", "--demo")))
         children = [child]
-        compiled = Path(os.environ.get("NUMBA_CACHE_DIR") or self.layout.root / "numba")
-        if not (compiled / "warmed").exists():  # the first chart would wait for what is compiled here
-            place = {"NUMBA_CACHE_DIR": str(compiled)}
+        if not (self.layout.machine_code / WARMED).exists():  # the first chart would wait for what is compiled here
+            place = {"NUMBA_CACHE_DIR": str(self.layout.machine_code)}
             children.append(await self.spawn(Process("indicators", (sys.executable, "-c", INDICATORS), ENVIRONMENT | place)))
         ended = asyncio.create_task(asyncio.wait([asyncio.create_task(self.over(one)) for one in children]))
         told = asyncio.create_task(self.stopping.wait())

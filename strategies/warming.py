@@ -19,6 +19,8 @@ from typing import Final
 
 import numpy as np
 
+from clusterx.compiled import WARMED
+
 logger = logging.getLogger(__name__)
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
@@ -64,7 +66,7 @@ def state() -> str:
 def marker() -> Path | None:
     """The file that says what was compiled; None where machine code is not kept."""
     folder = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(folder) / "warmed" if folder else None
+    return Path(folder) / WARMED if folder else None
 
 
 def is_compiled() -> bool:

@@ -46,6 +46,11 @@ class Layout:
         return self.root / "metrics"
 
     @property
+    def machine_code(self) -> Path:
+        """Numba's cache; one that is chosen for all processes of the machine comes first."""
+        return Path(os.environ.get("NUMBA_CACHE_DIR") or self.root / "numba")
+
+    @property
     def sockets(self) -> Path:
         """A folder for Unix sockets, in the temporary folder where the data folder's path is too long for one."""
         folder = self.root / "run"

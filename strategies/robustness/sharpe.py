@@ -176,9 +176,11 @@ def effective_trials(ideas: float, variations: float, within: float) -> float:
     """
     luck = math.sqrt(within) * expected_maximum_sharpe(max(1.0, ideas), 1.0)
     luck += math.sqrt(1 - within) * expected_maximum_sharpe(max(1.0, variations), 1.0)
+    if luck <= 0:
+        return 1.0
     low, high = 1.0, max(1.0, ideas) * max(1.0, variations)
-    if luck <= 0 or expected_maximum_sharpe(high, 1.0) <= luck:
-        return high if luck > 0 else 1.0
+    if expected_maximum_sharpe(high, 1.0) <= luck:
+        return high
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if expected_maximum_sharpe(middle, 1.0) <= luck else (low, middle)

@@ -99,7 +99,7 @@ def _compiled() -> Path:
     """Numba's cache of this host."""
     from clusterx.embedded.layout import Layout
 
-    return Path(os.environ.get("NUMBA_CACHE_DIR") or Layout.from_environment().root / "numba")
+    return Layout.from_environment().machine_code
 
 
 @cache

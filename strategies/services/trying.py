@@ -169,7 +169,8 @@ def _keep(study: Study, searches: Mapping[int, Search]) -> None:
 def _most(search: Mapping[str, Any], study: Study) -> int:
     from strategies.robustness.search import Columns
 
-    return len(Columns.stored(search)) if search["exhausted"] else study.trials_total // len(study.state["searches"])  # type: ignore[index]
+    assert study.state is not None
+    return len(Columns.stored(search)) if search["exhausted"] else study.trials_total // len(study.state["searches"])
 
 
 def _tried(chunk: StudyChunk) -> tuple[Scores, float]:
