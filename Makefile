@@ -35,6 +35,7 @@ check: setup $(VENV)/installed-dev  ## format, lint, layers, types, Django's che
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/mypy
 	@CLUSTERX_ENV=production SECRET_KEY=$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(64))') SITE_URL=https://clusterx.example \
+		CREDENTIALS_PUBLIC_KEY=$$($(PY) -c 'from clusterx.keypair import PrivateKey; print(PrivateKey.generate().public.text)') \
 		$(PY) manage.py check --deploy --fail-level WARNING
 	@$(PY) manage.py makemigrations --check --dry-run
 	@PATH="$(NODE)$$PATH" npm run --silent check

@@ -15,6 +15,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from clusterx import keypair
 from clusterx.embedded.layout import Layout
 from clusterx.processes import FEEDS
 
@@ -321,6 +322,19 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
         "usb",
     )
 }
+
+# -- credentials of brokers: everybody seals them, the trading worker alone opens them ------------------------
+try:
+    CREDENTIALS_PUBLIC_KEY = keypair.public_key(secret(keypair.PUBLIC_SETTING, development=""))
+    CREDENTIALS_PRIVATE_KEYS = keypair.private_keys(os.environ.get(keypair.PRIVATE_SETTING, ""))
+except keypair.InvalidKey as error:
+    raise ImproperlyConfigured(str(error)) from None
+if CREDENTIALS_PRIVATE_KEYS and (
+    CREDENTIALS_PUBLIC_KEY is None or CREDENTIALS_PUBLIC_KEY.id not in {key.id for key in CREDENTIALS_PRIVATE_KEYS}
+):
+    raise ImproperlyConfigured("CREDENTIALS_PUBLIC_KEY belongs to none of CREDENTIALS_PRIVATE_KEYS, and would seal for nobody")
+# Programs that this process starts inherit no key. Not before all is well: Django reads settings that fail a second time.
+os.environ.pop(keypair.PRIVATE_SETTING, None)
 
 # -- API ------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

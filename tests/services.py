@@ -14,6 +14,7 @@ from pathlib import Path
 
 from clusterx.embedded.layout import Layout
 from clusterx.embedded.session import EmbeddedSession
+from clusterx.keypair import PRIVATE_SETTING, PUBLIC_SETTING, development_private_key, development_public_key
 
 
 def start() -> None:
@@ -28,9 +29,13 @@ def start() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     root = Path(os.environ["CLUSTERX_TEST_DATA"])
     os.environ["CLUSTERX_DATA"] = str(root)
-    session = EmbeddedSession(Layout(root.resolve()), throwaway=True)
+    layout = Layout(root.resolve())
+    session = EmbeddedSession(layout, throwaway=True)
     session.open()
     atexit.register(session.close)
+    # Tests are the web process and the trading worker at once. What they start inherits the public key alone.
+    os.environ[PUBLIC_SETTING] = development_public_key(layout)
+    os.environ[PRIVATE_SETTING] = development_private_key(layout)
     number = int(worker.removeprefix("gw")) + 1 if worker else 0
     os.environ["REDIS_FIRST_DATABASE"] = str(number * 4)
 

@@ -35,7 +35,7 @@ class Stack:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "REDIS_URL", "REDIS_FIRST_DATABASE", "CLUSTERX_TEST_DATA"}
+            if name not in {"DATABASE_URL", "REDIS_URL", "REDIS_FIRST_DATABASE", "CLUSTERX_TEST_DATA", "CREDENTIALS_PUBLIC_KEY"}
         }
         self.environment = inherited | {"CLUSTERX_DATA": str(root), "PORT": str(self.port)} | environment
         self.lines: list[str] = []

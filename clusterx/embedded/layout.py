@@ -46,6 +46,11 @@ class Layout:
         return self.root / "metrics"
 
     @property
+    def credentials(self) -> Path:
+        """A developer's pair of keys, which credentials of brokers are sealed with."""
+        return self.root / "credentials"
+
+    @property
     def machine_code(self) -> Path:
         """Numba's cache; one that is chosen for all processes of the machine comes first."""
         return Path(os.environ.get("NUMBA_CACHE_DIR") or self.root / "numba")

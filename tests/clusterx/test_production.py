@@ -10,10 +10,19 @@ import sys
 import pytest
 
 from clusterx.embedded.layout import PROJECT
+from clusterx.keypair import PrivateKey
+
+KEY = PrivateKey.generate()
+NEEDED = {
+    "SECRET_KEY": secrets.token_urlsafe(64),
+    "SITE_URL": "https://clusterx.example",
+    "CREDENTIALS_PUBLIC_KEY": KEY.public.text,
+}
+UNWANTED = {*NEEDED, "CREDENTIALS_PRIVATE_KEYS", "DEBUG"}
 
 
 def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in {"SECRET_KEY", "SITE_URL", "DEBUG"}}
+    inherited = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     return subprocess.run(
         [sys.executable, "manage.py", *words],
         cwd=PROJECT, env=inherited | {"CLUSTERX_ENV": "production"} | environment, capture_output=True, text=True, timeout=120,
@@ -21,23 +30,28 @@ def manage(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_djangos_own_audit_finds_nothing() -> None:
-    done = manage(
-        "check",
-        "--deploy",
-        "--fail-level",
-        "WARNING",
-        SECRET_KEY=secrets.token_urlsafe(64),
-        SITE_URL="https://clusterx.example",
-    )
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **NEEDED)
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
-    [({}, "SECRET_KEY must be set"), ({"SECRET_KEY": "x" * 60, "DEBUG": "1"}, "DEBUG must be off in production")],
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY must be set"),
+        ({"DEBUG": "1"}, "DEBUG must be off in production"),
+        ({"CREDENTIALS_PUBLIC_KEY": ""}, "CREDENTIALS_PUBLIC_KEY must be set in production"),
+        ({"CREDENTIALS_PUBLIC_KEY": KEY.reveal()}, "CREDENTIALS_PUBLIC_KEY holds a private key"),
+        ({"CREDENTIALS_PRIVATE_KEYS": f"{KEY.reveal()},x"}, "CREDENTIALS_PRIVATE_KEYS: key 2 must begin with"),
+        (
+            {"CREDENTIALS_PRIVATE_KEYS": PrivateKey.generate().reveal()},
+            "CREDENTIALS_PUBLIC_KEY belongs to none of CREDENTIALS_PRIVATE_KEYS",
+        ),
+    ],
 )
-def test_production_does_not_start_without_its_secret_or_with_debug(environment: dict[str, str], expected: str) -> None:
-    done = manage("check", **environment)
+def test_production_does_not_start_without_its_secrets_or_with_debug(environment: dict[str, str], expected: str) -> None:
+    done = manage("check", **NEEDED | environment)
     assert done.returncode != 0
     assert expected in done.stderr
+    for private in filter(None, environment.get("CREDENTIALS_PRIVATE_KEYS", KEY.reveal()).split(",")):
+        assert private == "x" or private not in done.stdout + done.stderr
