@@ -1,0 +1,155 @@
+"""What exchanges do differently, as far as ccxt's unified calls do not even it out: one row each, and a careful default.
+
+Where an exchange's documentation leaves a question open the row takes the answer that is safe to be wrong about: ids that
+are unique among open orders only, a longer time in which a lost request may still be accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from trading.brokers.ccxt.codes import BINANCE, BINANCE_PHRASES, KRAKEN_PHRASES, KUCOIN_CODES, Verdict
+from trading.brokers.protocol import TimeInForce, Type
+
+PLAIN: Final = frozenset({Type.MARKET, Type.LIMIT})
+STOPS: Final = frozenset({Type.STOP, Type.STOP_LIMIT})
+LASTING: Final = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK})
+
+
+class Lookup(StrEnum):
+    """How an order is asked for by its client order id."""
+
+    ONE = "one"  # a question of its own
+    LISTS = "lists"  # the lists of open and closed orders take the id as a filter
+    SEARCH = "search"  # the lists do not: everything open and everything recent is looked through
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One exchange.
+
+    Parameters
+    ----------
+    submit_id, ask_id : str
+        Under which name ``params`` of ccxt's calls take the client order id.
+    receive_window : timedelta
+        How long after its timestamp the exchange takes a request; sent along where it can be chosen.
+    valid_for : timedelta
+        The receive window, the clock's error and what a proxy may hold back.
+    fill_window : timedelta or None
+        The longest period that one question for fills may cover.
+    newest_first : bool
+        Pages of fills go backward in time.
+    base_sized_market : bool
+        ccxt sends what market buys cost; the size in the base currency is put in its place.
+    ends_stream : frozenset of str
+        Events that say that nothing more will come although the connection stays open.
+    acknowledges_stream : bool
+        ``authenticate`` returns once the subscription to the account stream is confirmed.
+    """
+
+    order_types: frozenset[Type] = PLAIN
+    perpetual_types: frozenset[Type] = PLAIN
+    time_in_force: frozenset[TimeInForce] = frozenset({TimeInForce.GTC})
+    submit_id: str = "clientOrderId"
+    ask_id: str = "clientOrderId"
+    lookup: Lookup = Lookup.SEARCH
+    cancels_by_client_id: bool = False
+    longest_client_id: int = 32
+    unique_ids: str = "open"
+    receive_window: timedelta | None = None
+    valid_for: timedelta = timedelta(seconds=150)
+    deadline: timedelta | None = None
+    replaces_spot: bool = False
+    fills_need_symbol: bool = False
+    fill_page: int | None = None
+    fill_window: timedelta | None = None
+    newest_first: bool = False
+    base_sized_market: bool = False
+    demo_perpetual: bool = False
+    loads_currencies: bool = True
+    options: Mapping[str, object] = field(default_factory=dict)
+    codes: Mapping[str, Verdict] = field(default_factory=dict)
+    phrases: tuple[tuple[str, Verdict], ...] = ()
+    ends_stream: frozenset[str] = frozenset()
+    acknowledges_stream: bool = False
+    fill_client_id: str = ""
+
+
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    # Spot: newClientOrderId is unique among open orders. Perpetuals: conditional orders are "algo orders" with ids of their
+    # own that turn into other orders when they trigger, so stops are not offered there; a modified order keeps its client
+    # order id, so it is not what we call replacing.
+    "binance": Dialect(
+        order_types=PLAIN | STOPS,
+        time_in_force=LASTING,
+        submit_id="newClientOrderId",
+        ask_id="origClientOrderId",
+        lookup=Lookup.ONE,
+        cancels_by_client_id=True,
+        longest_client_id=36,
+        receive_window=timedelta(seconds=5),
+        valid_for=timedelta(seconds=10),
+        replaces_spot=True,
+        fills_need_symbol=True,
+        fill_page=1000,
+        demo_perpetual=True,
+        loads_currencies=False,
+        options={"fetchMargins": False, "fetchOpenOrders": {"warnWithoutSymbol": False}},
+        codes=BINANCE,
+        phrases=BINANCE_PHRASES,
+        ends_stream=frozenset({"listenKeyExpired", "eventStreamTerminated"}),
+        acknowledges_stream=True,
+        fill_client_id="c",
+    ),
+    # ccxt drops the unified clientOrderId when it submits; the exchange's own name goes through. A client order id that was
+    # seen before creates nothing. Its tokens are good for two minutes.
+    "coinbase": Dialect(
+        order_types=PLAIN | {Type.STOP_LIMIT},
+        time_in_force=LASTING,
+        submit_id="client_order_id",
+        longest_client_id=36,
+        unique_ids="ever",
+        valid_for=timedelta(seconds=130),
+        fill_page=100,
+        newest_first=True,
+        base_sized_market=True,
+    ),
+    # Free text of up to 18 characters, or a UUID. There is no receive window, but an order takes a deadline of its own.
+    "kraken": Dialect(
+        order_types=PLAIN | STOPS,
+        time_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC}),
+        lookup=Lookup.LISTS,
+        cancels_by_client_id=True,
+        longest_client_id=18,
+        deadline=timedelta(seconds=10),
+        valid_for=timedelta(seconds=20),
+        newest_first=True,
+        phrases=KRAKEN_PHRASES,
+    ),
+    # Stop orders live apart, with questions of their own.
+    "kucoin": Dialect(
+        time_in_force=LASTING,
+        submit_id="clientOid",
+        ask_id="clientOid",
+        lookup=Lookup.ONE,
+        cancels_by_client_id=True,
+        longest_client_id=40,
+        receive_window=timedelta(seconds=5),
+        valid_for=timedelta(seconds=10),
+        fill_page=100,
+        fill_window=timedelta(days=7),
+        newest_first=True,
+        codes=KUCOIN_CODES,
+    ),
+}
+
+OTHER: Final = Dialect()
+
+
+def dialect(exchange_id: str) -> Dialect:
+    return DIALECTS.get(exchange_id, OTHER)
