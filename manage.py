@@ -18,6 +18,7 @@ WITHOUT_SERVICES = {
     "compile_translations",
     "warm_engine",
     "sandbox",
+    "credentials_key",
 }
 
 

@@ -10,6 +10,9 @@ class PlatformConfig(AppConfig):
     verbose_name = "ClusterX"
     default = True
 
+    def ready(self) -> None:
+        from clusterx import checks  # noqa: F401  (registers them)
+
 
 class PlatformAdminConfig(admin_apps.AdminConfig):
     default = False

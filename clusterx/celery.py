@@ -1,6 +1,8 @@
 """The Celery application; tasks live in each app's ``tasks.py``."""
 
+import logging
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -8,8 +10,11 @@ import psycopg
 from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.platforms import SecurityWarning
-from celery.signals import task_prerun, worker_ready
+from celery.signals import celeryd_after_setup, task_prerun, worker_ready
+from django.conf import settings
 from django.db import connections
+
+from clusterx.processes import TRADING
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clusterx.settings")
 # The checks load every page, and with these the numeric libraries; `prepare` and `migrate` have made them.
@@ -21,6 +26,17 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("clusterx")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_after_setup.connect
+def look_for_private_keys(*, instance: Any, **_: Any) -> None:
+    """A worker that cannot open what people entrusted us with would fail with each of their orders: better not at all."""
+    if TRADING not in instance.app.amqp.queues.consume_from or settings.CREDENTIALS_PRIVATE_KEYS:
+        return
+    says = "CREDENTIALS_PRIVATE_KEYS must be set for a worker of the queue trading: it opens the credentials of brokers"
+    logging.getLogger(__name__).log(logging.CRITICAL if settings.PRODUCTION else logging.WARNING, says)
+    if settings.PRODUCTION:
+        sys.exit(1)  # of an exception Celery would write a line, and begin
 
 
 @worker_ready.connect

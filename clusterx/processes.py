@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 FEEDS = ("auto", "recorded", "simulated", "binance", "off")
 # What somebody watches (backtests) does not wait for what takes its time (research: proofs, searches, tests), and orders wait
 # for neither.
-QUEUES = ("market", "trading", "backtests", "research", "default")
+TRADING = "trading"
+QUEUES = ("market", TRADING, "backtests", "research", "default")
 
 
 # glibc gives each thread a pool of memory of its own and hands none of them back; two serve these processes as well.
@@ -25,6 +26,7 @@ class Process:
     name: str
     command: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=ENVIRONMENT.copy)
+    opens_credentials: bool = False  # gets CREDENTIALS_PRIVATE_KEYS, which no other process does
 
 
 def web(host: str = "127.0.0.1", port: int = 8000) -> Process:
@@ -51,12 +53,21 @@ def worker(*queues: str, concurrency: int = 2, name: str = "worker") -> Process:
             "-c", str(concurrency), "-n", f"{name}@%h", "--without-gossip", "--without-mingle", "-l", "WARNING",
         ),
         KEEPING.copy() if {"backtests", "research"} & set(queues or QUEUES) else ENVIRONMENT.copy(),
+        opens_credentials=TRADING in (queues or QUEUES),
     )  # fmt: skip
 
 
 def workers() -> list[Process]:
-    """The workers of one machine that does everything."""
-    return [worker("market", "trading", "default"), worker("backtests", name="backtests"), worker("research", name="research")]
+    """The workers of one machine that does everything.
+
+    Orders have one of their own, because it alone opens the credentials of brokers.
+    """
+    return [
+        worker("market", "default"),
+        worker(TRADING, name="trading"),
+        worker("backtests", name="backtests"),
+        worker("research", name="research"),
+    ]
 
 
 def beat() -> Process:

@@ -25,7 +25,7 @@ from typing import IO
 
 import psutil
 
-from clusterx import processes
+from clusterx import keypair, processes
 from clusterx.compiled import WARMED
 from clusterx.embedded.layout import PROJECT, Layout
 from clusterx.embedded.server import EmbeddedServerError
@@ -33,7 +33,7 @@ from clusterx.embedded.session import EmbeddedSession
 from clusterx.processes import ENVIRONMENT, FEEDS, Process
 
 COLOURS = {
-    "web": 36, "stream": 32, "worker": 35, "backtests": 35, "research": 35, "beat": 33, "venue": 34,
+    "web": 36, "stream": 32, "worker": 35, "trading": 35, "backtests": 35, "research": 35, "beat": 33, "venue": 34,
     "servers": 90, "set-up": 90, "indicators": 90,
 }  # fmt: skip
 INDICATORS = "import marketdata.indicators.registry"
@@ -96,6 +96,7 @@ class Supervisor:
         self.port = port_in_use()
         self.host = os.environ.get("HOST", "127.0.0.1")
         self.feed = feed_in_use()
+        self._private_keys = os.environ.pop(keypair.PRIVATE_SETTING, "")  # the servers inherit our environment
         self.stopping = asyncio.Event()
         self.children: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
@@ -166,21 +167,31 @@ class Supervisor:
 
     def plan(self, *, late: bool = False) -> list[Process]:
         """What is kept running; ``late``: what begins when the site is ready."""
-        first, *others = processes.workers()
+        market, trading, *others = processes.workers()
         if late:
             return others
-        planned = [processes.web(self.host, self.port), processes.stream(), first, processes.beat()]
+        planned = [processes.web(self.host, self.port), processes.stream(), market, trading, processes.beat()]
         return [processes.venue(), *planned] if self.feed in {"recorded", "simulated"} else planned
 
-    def environment(self, extra: dict[str, str]) -> dict[str, str]:
+    def credentials(self) -> tuple[str, str]:
+        """The public key, and the private ones: those of our environment, else this data folder's own pair."""
+        public = os.environ.get(keypair.PUBLIC_SETTING, "")
+        if public or self._private_keys or os.environ.get("CLUSTERX_ENV") == "production":
+            return public, self._private_keys
+        return keypair.development_public_key(self.layout), keypair.development_private_key(self.layout)
+
+    def environment(self, process: Process) -> dict[str, str]:
+        public, private = self.credentials()
         fixed = {
             "PORT": str(self.port),
             "FEED": self.feed,
             "PYTHONUNBUFFERED": "1",
             "CLUSTERX_DATA": str(self.layout.root),
             "PROMETHEUS_MULTIPROC_DIR": str(self.layout.metrics),
+            keypair.PUBLIC_SETTING: public,
         }
-        return os.environ | fixed | extra
+        keys = {keypair.PRIVATE_SETTING: private} if process.opens_credentials else {}
+        return os.environ | fixed | process.environment | keys
 
     async def prepare(self) -> None:
         """Migrate and fill the database, unless we are told to stop meanwhile."""
@@ -209,7 +220,7 @@ class Supervisor:
         child = await asyncio.create_subprocess_exec(
             *process.command,
             cwd=PROJECT,
-            env=self.environment(process.environment),
+            env=self.environment(process),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -22,7 +22,7 @@ import psycopg
 from clusterx.embedded.layout import PROJECT, Layout
 from clusterx.supervisor import free_port
 
-WORKERS = ("worker", "backtests", "research")
+WORKERS = ("worker", "trading", "backtests", "research")
 
 
 class Stack:

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -234,3 +235,35 @@ def test_who_only_seals_needs_no_private_file(tmp_path: Path, settings) -> None:
     (tmp_path / "credentials" / "private").unlink()
     assert public_key().id == made.id
     assert key_id_of(seal(SECRET, ROW)) == made.id
+
+
+# -- for operators --------------------------------------------------------------------------------------------
+
+
+def settings_in(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+def test_the_command_prints_a_pair_that_fits_and_says_which_half_is_private(capsys) -> None:
+    call_command("credentials_key", "--print-private")
+    said = capsys.readouterr().out
+    found = settings_in(said)
+    (private,) = keypair.private_keys(found["CREDENTIALS_PRIVATE_KEYS"])
+    assert private.public.text == found["CREDENTIALS_PUBLIC_KEY"]
+    assert said.index("# PRIVATE") < said.index("cxpriv_") < said.index("# Public") < said.index("cxpub_")
+
+
+def test_the_command_shows_the_private_half_to_nobody_who_did_not_ask(capsys, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="--print-private"):
+        call_command("credentials_key")
+    file = tmp_path / "private"
+    call_command("credentials_key", "--private-file", str(file))
+    said = capsys.readouterr().out
+    assert "cxpriv_" not in said
+    (private,) = keypair.private_keys(settings_in(file.read_text())["CREDENTIALS_PRIVATE_KEYS"])
+    assert settings_in(said) == {"CREDENTIALS_PUBLIC_KEY": private.public.text}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_text()
+    with pytest.raises(CommandError, match="not there yet"):
+        call_command("credentials_key", "--private-file", str(file))
+    assert file.read_text() == before

@@ -34,10 +34,17 @@ def test_the_compose_file_follows_the_compose_schema(compose):
 
 def test_no_secret_has_a_default():
     text = (PROJECT / "docker-compose.yml").read_text()
-    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"):
+    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "CREDENTIALS_PUBLIC_KEY", "CREDENTIALS_PRIVATE_KEYS"):
         uses = re.findall(r"\$\{" + name + r"([^}]*)\}", text)
         assert uses
         assert all(rest.startswith(":?") for rest in uses), name
+
+
+def test_everybody_seals_credentials_and_the_trading_worker_alone_opens_them(compose):
+    assert all("CREDENTIALS_PUBLIC_KEY" in compose["services"][service]["environment"] for service in OURS)
+    holders = {name for name, settings in compose["services"].items() if "CREDENTIALS_PRIVATE_KEYS" in str(settings)}
+    assert holders == {f"worker-{queue}" for queue in processes.QUEUES if processes.worker(queue).opens_credentials}
+    assert holders == {"worker-trading"}
 
 
 @pytest.mark.parametrize("service", OURS)
