@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import pprint
 import stat
@@ -10,6 +11,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,6 +170,13 @@ def test_a_refusal_tells_nothing_of_what_was_in_the_box_or_of_the_key(keys) -> N
             open_sealed(altered, context)
         told = "".join(traceback.format_exception(refused.value)) + repr(refused.value) + repr(vars(refused.value))
         assert not any(part in told for part in ("hunter2", "AKIA", keys[0].reveal(), box.hex()))
+
+
+def test_programs_that_a_process_with_private_keys_starts_inherit_none() -> None:
+    """``tests.services`` puts a key into the environment of the tests, as the supervisor does into the trading worker's."""
+    assert settings.CREDENTIALS_PRIVATE_KEYS
+    assert "CREDENTIALS_PRIVATE_KEYS" not in os.environ
+    assert os.environ["CREDENTIALS_PUBLIC_KEY"] == settings.CREDENTIALS_PRIVATE_KEYS[0].public.text
 
 
 # -- keys as text ---------------------------------------------------------------------------------------------
