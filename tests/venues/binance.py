@@ -185,12 +185,12 @@ class BinanceVenue:
             case Fault.LOST_REQUEST:
                 return self._hang_up(request)
             case Fault.LOST_ANSWER:
-                act()
+                self._answer(act)
                 return self._hang_up(request)
             case Fault.SLOW:
-                told = act()
+                told = self._answer(act)
                 await asyncio.sleep(self.faults.seconds)
-                return web.json_response(told)
+                return told
             case Fault.LATE:
                 task = asyncio.ensure_future(self._do_later(act))
                 self._late.add(task)
@@ -205,18 +205,25 @@ class BinanceVenue:
             case Fault.BROKEN:
                 return web.Response(status=503, text="<html><body>503 Service Unavailable</body></html>")
             case Fault.BROKEN_AFTER:
-                act()
+                self._answer(act)
                 return web.Response(status=502, text="<html><body>502 Bad Gateway</body></html>")
             case Fault.SKEWED:
                 # Less than the receive window would not be noticed.
                 self.skew = timedelta(seconds=max(self.faults.seconds, 30))
             case Fault.REVOKED:
                 raise Problem(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-        return web.json_response(act())
+        return self._answer(act)
+
+    @staticmethod
+    def _answer(act: Callable[[], Any]) -> web.Response:
+        try:
+            return web.json_response(act())
+        except Problem as problem:
+            return problem.answer()
 
     async def _do_later(self, act: Callable[[], Any]) -> None:
         await asyncio.sleep(self.faults.seconds)
-        act()
+        self._answer(act)
 
     @staticmethod
     def _hang_up(request: web.Request) -> web.Response:

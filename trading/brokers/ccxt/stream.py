@@ -20,7 +20,7 @@ from trading.brokers.ccxt.codes import Verdict
 from trading.brokers.ccxt.dialects import Dialect
 from trading.brokers.ccxt.errors import judge
 from trading.brokers.ccxt.values import fill_of, order_of
-from trading.brokers.ccxt.wire import exact_json, stream_client
+from trading.brokers.ccxt.wire import causes, exact_json, stream_client
 from trading.brokers.protocol import BadCredentials, Credentials, Endpoint, Listening, Unavailable, Update
 
 REMEMBERED: Final = 1000
@@ -102,19 +102,23 @@ async def listen(
 ) -> AsyncGenerator[Update, None]:
     """The updates of one connection. ``load`` gives the synchronous client, whose instruments and clock are used."""
     error: Exception | None = None
+    client: Any = None
     tasks: list[asyncio.Task[None]] = []
-    client = stream_client(Listener, exchange_id, credentials, endpoint, dialect)
+    news: asyncio.Queue[Update] = asyncio.Queue()
     try:
         shared = await asyncio.to_thread(load)
-        news: asyncio.Queue[Update] = asyncio.Queue()
-        client.attach(dialect.ends_stream)
-        client.set_markets(list(shared.markets.values()), shared.currencies)
-        client.options["timeDifference"] = shared.options.get("timeDifference", 0)
-        client.streaming = {**client.streaming, "keepAlive": PING_EVERY}
-        client.orders = Told(lambda told: _order(client, told, news))
-        client.myTrades = Told(lambda told: _fill(client, told, news, dialect))
+        client = _prepared(stream_client(Listener, exchange_id, credentials, endpoint, dialect), dialect, shared, news)
         if dialect.acknowledges_stream:
-            await _authenticated(client)
+            try:
+                await client.authenticate()
+            except Exception as caught:
+                if _cause(caught, ccxt.InvalidNonce) is None:
+                    raise
+                # A client whose subscription failed once waits for it forever: the second try needs another one.
+                await client.close()
+                await asyncio.to_thread(shared.load_time_difference)
+                client = _prepared(stream_client(Listener, exchange_id, credentials, endpoint, dialect), dialect, shared, news)
+                await client.authenticate()
         for name, call in (("watchOrders", "watch_orders"), ("watchMyTrades", "watch_my_trades")):
             if client.has.get(name):
                 tasks.append(asyncio.create_task(_keep(getattr(client, call))))
@@ -129,7 +133,8 @@ async def listen(
     except Exception as caught:
         error = as_stream_error(caught, dialect)
     finally:
-        await _close(client, tasks)
+        if client is not None:
+            await _close(client, tasks)
     # Outside of the handler: what ccxt raised names addresses with keys in them, and must not come along as a context.
     raise error
 
@@ -144,18 +149,19 @@ async def _close(client: Any, tasks: list[asyncio.Task[None]]) -> None:
     await client.close()
 
 
-async def _authenticated(client: Any) -> None:
-    error = None
-    for again in (True, False):
-        try:
-            await client.authenticate()
-        except ccxt.InvalidNonce as caught:
-            error = caught
-            if again:
-                await client.load_time_difference()
-        else:
-            return
-    raise error  # type: ignore[misc]
+def _prepared(client: Any, dialect: Dialect, shared: Any, news: asyncio.Queue[Update]) -> Any:
+    client.attach(dialect.ends_stream)
+    client.set_markets(list(shared.markets.values()), shared.currencies)
+    client.options["timeDifference"] = shared.options.get("timeDifference", 0)
+    client.streaming = {**client.streaming, "keepAlive": PING_EVERY}
+    client.orders = Told(lambda told: _order(client, told, news))
+    client.myTrades = Told(lambda told: _fill(client, told, news, dialect))
+    return client
+
+
+def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """ccxt's own tidying up fails at times, and its error stands before the one that is meant."""
+    return next((one for one in causes(error) if isinstance(one, kind)), None)
 
 
 async def _keep(watch: Callable[[], Any]) -> None:
@@ -212,6 +218,7 @@ def as_stream_error(error: Exception, dialect: Dialect) -> Exception:
     """The error that a broken stream raises, whatever broke it."""
     if isinstance(error, Unavailable | BadCredentials):
         return error
-    if judge(error, None, False, dialect) is Verdict.CREDENTIALS:
+    meant = _cause(error, ccxt.BaseError) or error
+    if judge(meant, None, False, dialect) is Verdict.CREDENTIALS:
         return BadCredentials("The venue does not accept the key.")
     return Unavailable("The stream could not be opened or broke.")

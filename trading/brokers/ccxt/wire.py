@@ -175,13 +175,12 @@ def _client(mixins: tuple[type, ...], base: type, credentials: Credentials, endp
 
 def _choose_test_environment(client: Any, *, demo: bool) -> None:
     """Raises Refused where there is none: an account that is meant for play money must never reach the real venue."""
-    try:
-        if demo:
-            client.enable_demo_trading(True)
-        else:
-            client.set_sandbox_mode(True)
-    except ccxt.NotSupported:
-        raise Refused("trading-disabled", f"{client.name} has no test environment.") from None
+    if not client.urls.get("demo" if demo else "test"):  # many have the entry and nothing in it
+        raise Refused("trading-disabled", f"{client.name} has no test environment.")
+    if demo:
+        client.enable_demo_trading(True)
+    else:
+        client.set_sandbox_mode(True)
 
 
 def moved(urls: Any, base_url: str) -> Any:
