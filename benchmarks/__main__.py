@@ -1,7 +1,7 @@
 """Run every benchmark, or those named, and print their figures beside their limits.
 
     python -m benchmarks [ingest] [stream] [rest] [websocket] [indicators] [venue] [metrics] [engine] [studies] [sandbox]
-        [page]
+        [page] [risk]
 
 Each runs in a process of its own, on embedded servers of its own.
 """
@@ -18,7 +18,9 @@ from pathlib import Path
 from benchmarks.figures import Figure, machine, table
 from clusterx.processes import KEEPING
 
-MODULES = ("ingest", "stream", "rest", "websocket", "indicators", "venue", "metrics", "engine", "studies", "sandbox", "page")
+MODULES = (
+    "ingest", "stream", "rest", "websocket", "indicators", "venue", "metrics", "engine", "studies", "sandbox", "page", "risk",
+)  # fmt: skip
 COMPUTING = {"indicators", "metrics", "engine"}  # what workers do, in the environment of a worker; their peers have it too
 CHILD = """
 import dataclasses, importlib, json, sys
