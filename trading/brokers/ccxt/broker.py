@@ -195,14 +195,21 @@ class CcxtBroker:
         return self._ask(act)
 
     def order(self, key: OrderKey) -> VenueOrder | None:
-        told = self._ask(lambda: self._find(key), missing_is_none=True)
-        return None if told is None else self._order(told, key.symbol, client_order_id=key.client_order_id)
+        def act() -> VenueOrder | None:
+            told = self._find(key)
+            if told is None or not told.get("id"):  # some answer "none" with an empty order
+                return None
+            return self._order(told, key.symbol, client_order_id=key.client_order_id)
+
+        return self._ask(act, missing_is_none=True)
 
     def open_orders(self) -> list[VenueOrder]:
-        told = self._ask(lambda: self._client.fetch_open_orders())
-        return [
-            self._order(one, self._client.markets[one["symbol"]]["id"]) for one in told if one["symbol"] in self._client.markets
-        ]
+        def act() -> list[VenueOrder]:
+            known = self._client.markets
+            told = [one for one in self._client.fetch_open_orders() if one["symbol"] in known]
+            return [self._order(one, known[one["symbol"]]["id"]) for one in told]
+
+        return self._ask(act)
 
     def fills_since(self, since: datetime, symbols: Sequence[str]) -> list[VenueFill]:
         rules = self._dialect
@@ -340,8 +347,8 @@ class CcxtBroker:
         by_id = {self._dialect.ask_id: key.client_order_id} if self._dialect.lookup is not Lookup.SEARCH else {}
         if self._dialect.lookup is Lookup.ONE:
             return self._client.fetch_order(None, symbol, by_id)  # type: ignore[no-any-return]
-        calls = ["fetchOpenOrders", "fetchClosedOrders", "fetchCanceledOrders"]
-        for name in ["fetchOrders"] if accounts.can(self._client, "fetchOrders") else calls:
+        everything = accounts.can(self._client, "fetchOrders")
+        for name in ("fetchOpenOrders", *(("fetchOrders",) if everything else ("fetchClosedOrders", "fetchCanceledOrders"))):
             if accounts.can(self._client, name):
                 for one in getattr(self._client, name)(symbol, None, None, dict(by_id)):
                     if str(one.get("clientOrderId") or "") == key.client_order_id:

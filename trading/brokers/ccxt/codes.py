@@ -162,6 +162,23 @@ KRAKEN_PHRASES: Final = (
     ("EGeneral:Invalid arguments", Verdict.REFUSED),
 )
 
+COINBASE_PHRASES: Final = (
+    ("INSUFFICIENT_FUND", Verdict.INSUFFICIENT_FUNDS),
+    ("UNKNOWN_CANCEL_ORDER", Verdict.NOT_OPEN),
+    ("DUPLICATE_CANCEL_REQUEST", Verdict.NOT_OPEN),
+    ("INVALID_LIMIT_PRICE_POST_ONLY", Verdict.WOULD_CROSS),
+    ("INVALID_PRODUCT_ID", Verdict.UNKNOWN_SYMBOL),
+    ("INVALID_PRICE_PRECISION", Verdict.BAD_PRICE),
+    ("INVALID_SIZE_PRECISION", Verdict.BAD_QUANTITY),
+)
+
+KUCOIN_PHRASES: Final = (
+    ("order_not_exist_or_not_allow_to_cancel", Verdict.NOT_OPEN),
+    ("The order cannot be canceled", Verdict.NOT_OPEN),
+    ("order not exist", Verdict.MISSING),
+    ("Order does not exist", Verdict.MISSING),
+)
+
 KUCOIN_CODES: Final[Mapping[str, Verdict]] = {
     "200004": Verdict.INSUFFICIENT_FUNDS,
     "400002": Verdict.CLOCK,
@@ -171,5 +188,6 @@ KUCOIN_CODES: Final[Mapping[str, Verdict]] = {
     "400006": Verdict.CREDENTIALS,
     "400007": Verdict.CREDENTIALS,
     "126044": Verdict.DUPLICATE_ID,
+    "400100": Verdict.REFUSED,
     "429000": Verdict.RATE,
 }

@@ -12,7 +12,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from trading.brokers.ccxt.codes import BINANCE, BINANCE_PHRASES, KRAKEN_PHRASES, KUCOIN_CODES, Verdict
+from trading.brokers.ccxt.codes import (
+    BINANCE,
+    BINANCE_PHRASES,
+    COINBASE_PHRASES,
+    KRAKEN_PHRASES,
+    KUCOIN_CODES,
+    KUCOIN_PHRASES,
+    Verdict,
+)
 from trading.brokers.protocol import TimeInForce, Type
 
 PLAIN: Final = frozenset({Type.MARKET, Type.LIMIT})
@@ -48,6 +56,8 @@ class Dialect:
         ccxt sends what market buys cost; the size in the base currency is put in its place.
     ends_stream : frozenset of str
         Events that say that nothing more will come although the connection stays open.
+    market_types : mapping
+        By our name of a market, which kinds of instruments are loaded: an exchange has thousands of others.
     acknowledges_stream : bool
         ``authenticate`` returns once the subscription to the account stream is confirmed.
     """
@@ -72,6 +82,7 @@ class Dialect:
     base_sized_market: bool = False
     demo_perpetual: bool = False
     loads_currencies: bool = True
+    market_types: Mapping[str, list[str]] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     codes: Mapping[str, Verdict] = field(default_factory=dict)
     phrases: tuple[tuple[str, Verdict], ...] = ()
@@ -99,6 +110,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         fill_page=1000,
         demo_perpetual=True,
         loads_currencies=False,
+        market_types={"spot": ["spot"], "perpetual": ["linear"]},
         options={"fetchMargins": False, "fetchOpenOrders": {"warnWithoutSymbol": False}},
         codes=BINANCE,
         phrases=BINANCE_PHRASES,
@@ -118,6 +130,8 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         fill_page=100,
         newest_first=True,
         base_sized_market=True,
+        phrases=COINBASE_PHRASES,
+        loads_currencies=False,
     ),
     # Free text of up to 18 characters, or a UUID. There is no receive window, but an order takes a deadline of its own.
     "kraken": Dialect(
@@ -141,10 +155,14 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         longest_client_id=40,
         receive_window=timedelta(seconds=5),
         valid_for=timedelta(seconds=10),
+        fills_need_symbol=True,
         fill_page=100,
         fill_window=timedelta(days=7),
         newest_first=True,
+        loads_currencies=False,
+        market_types={"spot": ["spot"], "perpetual": ["swap"]},
         codes=KUCOIN_CODES,
+        phrases=KUCOIN_PHRASES,
     ),
 }
 

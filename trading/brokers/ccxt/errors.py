@@ -26,7 +26,8 @@ DEFAULT_WAIT: Final = 10.0
 BAN_WAIT: Final = 120.0
 """What to wait where the venue does not say: 418 is a ban of two minutes at least."""
 
-SHORT_CODE: Final = re.compile(r"-?\w[\w:. -]{0,60}")
+SHORT_CODE: Final = re.compile(r"-?\d{1,10}|[A-Z][A-Z_]{2,60}|E[A-Z][A-Za-z]+:[A-Za-z ]{1,60}")
+"""Numbers, words in capitals, and Kraken's "EOrder:Insufficient funds"."""
 
 # Most special first. ccxt raises these for answers that it recognises, and some of them before anything is sent.
 BY_CLASS: Final[Sequence[tuple[type[Exception], Verdict]]] = (
@@ -76,14 +77,12 @@ def judge(error: BaseException, answer: Answer | None, may_have_changed: bool, d
         return Verdict.TURNED_AWAY if local and not may_have_changed else Verdict.UNKNOWN
     if answer.status == 403:  # a firewall in front of the venue
         return Verdict.TURNED_AWAY
-    if 400 <= answer.status < 500 and answer.status != 409:
+    if (400 <= answer.status < 500 and answer.status != 409) or answer.json.get("success") is False:
         return Verdict.REFUSED
     return Verdict.UNKNOWN
 
 
 def _by_body(answer: Answer, dialect: Dialect) -> Verdict | None:
-    if answer.status < 400 and not (answer.json.get("code") or answer.json.get("error")):
-        return None
     for phrase, verdict in dialect.phrases:
         if phrase in answer.body:
             return verdict
@@ -94,7 +93,8 @@ def venue_code(answer: Answer | None) -> str:
     """The venue's short code of its answer, to look up; never its text, which may hold anything."""
     if answer is None:
         return ""
-    found = answer.json.get("code") or answer.json.get("error")
+    told = answer.json
+    found = told.get("code") or told.get("error") or (told.get("error_response") or {}).get("error")
     if isinstance(found, list):
         found = found[0] if found else ""
     text = str(found) if isinstance(found, str | int) else ""

@@ -100,6 +100,16 @@ class Recording:
         """A new operation of ours begins: one or more requests."""
         self.answer, self.may_have_changed = None, False
 
+    def sign(self, *said: Any, **named: Any) -> Any:
+        self.answer = None
+        try:
+            return super().sign(*said, **named)  # type: ignore[misc]
+        except ccxt.BaseError:
+            raise
+        except Exception:
+            # A secret that is no key at all: not base64, a torn PEM.
+            raise ccxt.AuthenticationError("the secret can not be used to sign") from None
+
     def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         self.answer = None
         before, self.may_have_changed = self.may_have_changed, self.may_have_changed or method != "GET"
@@ -164,8 +174,8 @@ def _client(mixins: tuple[type, ...], base: type, credentials: Credentials, endp
     client.options["defaultType"] = "swap" if perpetual else "spot"
     if perpetual:
         client.options["defaultSubType"] = "linear"
-    if client.id == "binance":
-        client.options["fetchMarkets"] = {"types": ["linear" if perpetual else "spot"]}
+    if endpoint.market in dialect.market_types:
+        client.options["fetchMarkets"] = {"types": dialect.market_types[endpoint.market], "fetchTickersFees": False}
     if endpoint.base_url:
         client.urls["api"] = moved(client.urls["api"], endpoint.base_url)
     elif endpoint.is_paper:
