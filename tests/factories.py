@@ -9,7 +9,7 @@ import factory
 
 from clusterx.accounts.models import User
 from marketdata.models import Instrument, Venue
-from trading.models import Account, Deployment
+from trading.models import Account, Deployment, PaperBook
 
 START = datetime(2024, 8, 9, tzinfo=UTC)
 
@@ -54,12 +54,19 @@ class InstrumentFactory(factory.django.DjangoModelFactory):
 class AccountFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Account
+        skip_postgeneration_save = True
 
     owner = factory.SubFactory(UserFactory)
     name = factory.Sequence(lambda n: f"Paper {n}")
     starting_balance = Decimal("10000")
     cash = factory.SelfAttribute("starting_balance")
     created_at = START
+
+    @factory.post_generation
+    def paper_book(self, create: bool, extracted: object, **_: object) -> None:
+        """What the account has at the paper venue."""
+        if create and self.kind == Account.Kind.PAPER:
+            PaperBook.objects.create(account=self, cash=self.cash)
 
 
 class DeploymentFactory(factory.django.DjangoModelFactory):

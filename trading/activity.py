@@ -18,6 +18,7 @@ from marketdata.models import Instrument
 from strategies.library import LIBRARY
 from strategies.wording import said
 from trading import events
+from trading.models import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, An
     words = dict(facts)
     if name := facts.get("strategy"):
         words["strategy"] = said(LIBRARY[name].label) if name in LIBRARY else name
+    if facts.get("order_type"):
+        words["kind"] = Order.Type(facts["order_type"]).label
     currency = facts.get("currency", "")
     for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance"}:
         words[name] = _number(name, Decimal(facts[name]), currency, instrument)
@@ -132,5 +135,16 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
             return _("Order for %(quantity)s on %(instrument)s cancelled: %(reason)s") % words, "warn"
         case events.ORDER_REJECTED:
             return _("Order for %(quantity)s on %(instrument)s rejected: %(reason)s") % words, "warn"
+        case events.ORDER_EXPIRED:
+            return _("Order for %(quantity)s on %(instrument)s expired: %(reason)s") % words, "warn"
+        case events.ORDER_ACCEPTED if facts["side"] == "buy":
+            return _("Works at the venue: buy %(quantity)s on %(instrument)s, %(kind)s.") % words, "info"
+        case events.ORDER_ACCEPTED:
+            return _("Works at the venue: sell %(quantity)s on %(instrument)s, %(kind)s.") % words, "info"
+        case events.ORDER_UNKNOWN:
+            text = _("No answer to the order for %(quantity)s on %(instrument)s: the venue is being asked what became of it.")
+            return text % words, "warn"
+        case events.ORDER_SETTLED:
+            return _("Settled: the venue never received the order for %(quantity)s on %(instrument)s.") % words, "warn"
         case _unknown:
             return type, "info"

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from clusterx.events.log import register_payload
+
+if TYPE_CHECKING:
+    from trading.models import Deployment
 
 ACCOUNT_CREATED = "account.created"
 DEPLOYMENT_CREATED = "deployment.created"
@@ -23,11 +27,29 @@ ORDER_PLACED = "order.placed"
 ORDER_FILLED = "order.filled"
 ORDER_CANCELLED = "order.cancelled"
 ORDER_REJECTED = "order.rejected"
+ORDER_EXPIRED = "order.expired"
+ORDER_ACCEPTED = "order.accepted"
+ORDER_UNKNOWN = "order.unknown"
+ORDER_SETTLED = "order.settled"
+
+ENDED = {"cancelled": ORDER_CANCELLED, "rejected": ORDER_REJECTED, "expired": ORDER_EXPIRED}
 
 
 def text(number: Decimal) -> str:
     """A number as payloads and the API hold it: plain digits, no trailing zeros."""
     return f"{number.normalize() + 0:f}"
+
+
+def optional(number: Decimal | None) -> str:
+    """``text``, and nothing for no number."""
+    return "" if number is None else text(number)
+
+
+def whose(deployment: Deployment | None) -> dict[str, str]:
+    """Which deployment an order or a fill belongs to; empty for one that belongs to none."""
+    if deployment is None:
+        return {"deployment": "", "strategy": ""}
+    return {"deployment": str(deployment.public_id), "strategy": deployment.strategy}
 
 
 @register_payload(ACCOUNT_CREATED)
@@ -93,6 +115,10 @@ class RejectionNews:
 @register_payload(ORDER_PLACED)
 @register_payload(ORDER_CANCELLED)
 @register_payload(ORDER_REJECTED)
+@register_payload(ORDER_EXPIRED)
+@register_payload(ORDER_ACCEPTED)
+@register_payload(ORDER_UNKNOWN)
+@register_payload(ORDER_SETTLED)
 @dataclass(frozen=True, slots=True)
 class OrderNews:
     order: str
@@ -103,6 +129,10 @@ class OrderNews:
     quantity: str
     code: str = ""
     reason: str = ""
+    purpose: str = "signal"
+    order_type: str = "market"
+    limit_price: str = ""
+    stop_price: str = ""
 
 
 @register_payload(ORDER_FILLED)

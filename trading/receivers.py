@@ -15,8 +15,8 @@ def queue_evaluations(*, instrument_id: int, timeframe: str, time: int, revision
         tasks.evaluate_bar.delay(instrument_id, timeframe, time)
 
 
-def queue_order(*, order_id: int, **_: Any) -> None:
-    tasks.work_order.delay(order_id)
+def queue_dispatch(*, account_id: int, **_: Any) -> None:
+    tasks.dispatch.delay(account_id)
 
 
 def publish_news(*, account_id: int, event_id: int, changed: tuple[tuple[str, int], ...], **_: Any) -> None:

@@ -3,7 +3,7 @@
 from django.dispatch import Signal
 
 order_waiting = Signal()
-"""An order may be worked: ``order_id: int``."""
+"""Something is to be told to an account's venue: ``account_id: int``."""
 
 account_news = Signal()
 """Something happened to an account: ``account_id: int``, ``event_id: int``, ``changed: tuple[tuple[str, int],

@@ -10,8 +10,9 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from trading import selectors
-from trading.models import Order
-from trading.services import evaluation, orders, valuation
+from trading.brokers.paper.venue import match
+from trading.services import dispatch as outbox
+from trading.services import evaluation, valuation
 
 # PostgreSQL comes back; what was not committed is done again.
 RETRY = {
@@ -51,15 +52,22 @@ def record_passed(deployment_id: int) -> None:
     evaluation.record_passed(deployment_id=deployment_id, at=timezone.now())
 
 
-@shared_task(name="trading.work_order", **RETRY)
-def work_order(order_id: int, looks: int = LOOKS) -> None:
-    """Fill one waiting order if the market allows it; look again soon if not, ``looks`` times in all.
+@shared_task(name="trading.dispatch", **RETRY)
+def dispatch(account_id: int, looks: int = LOOKS) -> None:
+    """Send what waits in an account's outbox; look again soon at paper orders that wait for a price, ``looks`` times in all.
 
     A bar is often stored a moment before the first price from after its close.
     """
-    order = orders.work_order(order_id=order_id, at=timezone.now())
-    if order.status == Order.Status.NEW and looks > 1:
-        work_order.apply_async((order_id, looks - 1), countdown=LOOK_AGAIN_AFTER)
+    moved = looks < LOOKS and match(at=timezone.now(), accounts=[account_id])
+    outbox.dispatch(account_id=account_id, look=bool(moved))
+    if looks > 1 and selectors.awaits_price(account_id):
+        dispatch.apply_async((account_id, looks - 1), countdown=LOOK_AGAIN_AFTER)
+
+
+@shared_task(name="trading.look", **RETRY)
+def look(account_id: int) -> None:
+    """See what happened at an account's venue, and do what follows."""
+    outbox.dispatch(account_id=account_id, look=True)
 
 
 # Sweeps expire: after an hour without workers there is one to do, not seven hundred.
@@ -70,8 +78,10 @@ def sweep_evaluations() -> None:
         evaluate.delay(deployment_id, int(newest.timestamp()))
     for deployment_id in selectors.deployments_with_holes():
         record_passed.delay(deployment_id)
-    for order_id in Order.objects.filter(status=Order.Status.NEW).order_by("pk").values_list("pk", flat=True):
-        work_order.delay(order_id, looks=1)
+    for account_id in sorted(match(at=timezone.now())):
+        look.delay(account_id)
+    for account_id in selectors.accounts_with_work():
+        dispatch.delay(account_id, looks=1)
     valuation.announce_equity(at=timezone.now())
 
 

@@ -106,7 +106,7 @@ def deployment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One strategy at work: what it holds, did and thought."""
     one = _deployment(request, public_id)
     portfolio = selectors.portfolio(one.account, at=timezone.now())
-    holding = next((held for held in portfolio.positions if held.deployment.pk == one.pk), None)
+    holding = next((held for held in portfolio.positions if held.deployment == one), None)
     context: dict[str, Any] = {
         "deployment": one,
         "account": one.account,

@@ -16,10 +16,12 @@ from marketdata.bars import Bar
 from marketdata.models import Instrument, LatestPrice
 from marketdata.store import write_candles
 from tests.factories import START, InstrumentFactory
+from trading.brokers.paper.venue import match
+from trading.lifecycle import OPEN
 from trading.models import Account, Deployment, Evaluation, Order
 from trading.services.deployments import deploy
+from trading.services.dispatch import dispatch
 from trading.services.evaluation import evaluate
-from trading.services.orders import work_order
 from trading.watched import watched
 
 MINUTE = timedelta(minutes=1)
@@ -67,9 +69,13 @@ class Market:
         return evaluate(deployment_id=deployment.pk, bar_time=bar_time, at=self.now)
 
     def work(self) -> list[Order]:
-        """Work every waiting order."""
-        waiting = Order.objects.filter(status=Order.Status.NEW).order_by("pk").values_list("pk", flat=True)
-        return [work_order(order_id=pk, at=self.now) for pk in list(waiting)]
+        """Tell the venues what waits, let the paper venue match, and see what came of it: the orders that were open before."""
+        open_ones = list(Order.objects.filter(status__in=OPEN).order_by("pk").values_list("pk", flat=True))
+        for account in Account.objects.order_by("pk"):
+            dispatch(account_id=account.pk, clock=lambda: self.now)
+            match(at=self.now, accounts=[account.pk])
+            dispatch(account_id=account.pk, clock=lambda: self.now, look=True)
+        return [Order.objects.get(pk=pk) for pk in open_ones]
 
     def trade(self, deployment: Deployment, *closes: float) -> list[Evaluation]:
         """Close bars and do what follows from each."""

@@ -80,7 +80,7 @@ def test_every_kind_of_news_has_its_sentence():
         events.ORDER_FILLED: None,
     }
     account = AccountFactory()
-    kinds = [value for name, value in vars(events).items() if name.isupper()]
+    kinds = [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
     assert len(kinds) >= 12
     for kind in kinds:
         if kind == events.ORDER_FILLED:

@@ -221,7 +221,7 @@ def test_a_reversal_is_one_order_through_zero(market: Market) -> None:
     assert turned.outcome == Outcome.ORDERED
     after = Position.objects.get(deployment=deployment).quantity
     assert after < 0 < held
-    assert turned.order.quantity == held - after
+    assert turned.orders.get().quantity == held - after
 
 
 def test_a_forbidden_reversal_still_closes_the_position(market: Market) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.factories import START
-from trading.brokers.paper import MarketPrice, execute
+from trading.brokers.paper.pricing import MarketPrice, Working, at_price, fee_of
+from trading.positions import Execution
 from trading.prices import on_grid
 from trading.sizing import Terms, wanted_quantity
 
@@ -41,7 +42,11 @@ def test_the_documents_table_is_there() -> None:
 def test_the_broker_fills_as_the_documents_table_says(row: dict[str, str]) -> None:
     quoted = {name: None if row[name] == "–" else float(row[name]) for name in ("bid", "ask")}
     market = MarketPrice(price=float(row["last"]), time=START, received_at=START, **quoted)
-    fill = execute(market, buying=row["side"] == "buy", quantity=D(row["quantity"]), terms=terms(tick=row["tick"]))
+    buying, quantity = row["side"] == "buy", D(row["quantity"])
+    bid = at_price(Working(buying, "market", None, None, False, False), market, terms(tick=row["tick"]))
+    assert bid.price is not None
+    fee = fee_of(quantity, bid.price, terms())
+    fill = Execution(quantity if buying else -quantity, bid.price, fee)
     assert fill.price == D(row["fill price"])
     assert fill.fee == D(row["fee"])
     assert fill.cash == D(row["cash"])
@@ -49,7 +54,7 @@ def test_the_broker_fills_as_the_documents_table_says(row: dict[str, str]) -> No
 
 def test_a_sale_never_goes_below_one_tick() -> None:
     market = MarketPrice(0.01, None, None, START, START)
-    assert execute(market, buying=False, quantity=D(1), terms=terms()).price == D("0.01")
+    assert at_price(Working(False, "market", None, None, False, False), market, terms()).price == D("0.01")
 
 
 def test_a_price_is_fresh_up_to_its_limit() -> None:
@@ -67,7 +72,9 @@ def test_quantity_is_rounded_down_to_the_lot(target: str, expected: str) -> None
 def test_full_allocation_can_be_paid_for() -> None:
     quantity = wanted_quantity(target=D(1), allocation=D(1), equity=D(10_000), price=D(104), terms=terms())
     market = MarketPrice(104.0, None, None, START, START)
-    left = D(10_000) + execute(market, buying=True, quantity=quantity, terms=terms()).cash
+    bid = at_price(Working(True, "market", None, None, False, False), market, terms())
+    assert bid.price is not None
+    left = D(10_000) + Execution(quantity, bid.price, fee_of(quantity, bid.price, terms())).cash
     assert 0 <= left < D("0.2")
 
 

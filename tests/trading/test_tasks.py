@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from trading.watched import watched
 def working() -> Iterator[None]:
     with start_worker(app, pool="solo", perform_ping_check=False, queues=["trading"], shutdown_timeout=20):
         yield
+    gc.collect()  # the connection of the worker's thread, which nobody closes
 
 
 def wait(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
@@ -188,7 +190,7 @@ def test_no_evaluation_is_lost_while_the_database_is_away(
 
         monkeypatch.setattr(place, away)
 
-    steps = ["trading.selectors.running_on", "trading.services.evaluation._lock", "trading.services.orders.snapshot"]
+    steps = ["trading.selectors.running_on", "trading.services.evaluation._lock", "trading.services.books.snapshot"]
     for step in steps:
         away_at_first(step)
     monkeypatch.setattr("celery.app.autoretry.get_exponential_backoff_interval", lambda **how: 0)

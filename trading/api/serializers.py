@@ -14,7 +14,7 @@ from clusterx.api.fields import ChoiceField
 from clusterx.api.inputs import ByReference, Input
 from marketdata.models import Instrument
 from trading import events
-from trading.models import Account, Deployment, Evaluation
+from trading.models import Account, Deployment, Evaluation, Order
 from trading.services.accounts import CURRENCIES
 
 
@@ -42,7 +42,7 @@ class PositionOutput(serializers.Serializer[Any]):
     """From a ``selectors.Holding``."""
 
     account = serializers.UUIDField(source="position.account.public_id")
-    deployment = serializers.UUIDField(source="deployment.public_id")
+    deployment = serializers.UUIDField(source="deployment.public_id", default=None, allow_null=True)
     instrument = serializers.CharField(source="instrument.ref")
     side = serializers.CharField(help_text="long, short or flat")
     quantity = Exact()
@@ -192,12 +192,18 @@ class OrderOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="public_id")
     client_order_id = serializers.CharField()
     account = serializers.UUIDField(source="account.public_id")
-    deployment = serializers.UUIDField(source="deployment.public_id")
+    venue_order_id = serializers.CharField()
+    deployment = serializers.UUIDField(source="deployment.public_id", default=None, allow_null=True)
     instrument = serializers.CharField(source="instrument.ref")
-    type = serializers.CharField(read_only=True, default="market")
+    purpose = serializers.ChoiceField(choices=Order.Purpose.choices)
+    type = serializers.ChoiceField(choices=Order.Type.choices)
     side = serializers.ChoiceField(choices=["buy", "sell"])
     quantity = Exact()
-    status = serializers.CharField()
+    filled_quantity = Exact()
+    limit_price = Exact(allow_null=True)
+    stop_price = Exact(allow_null=True)
+    time_in_force = serializers.ChoiceField(choices=Order.TimeInForce.choices)
+    status = serializers.ChoiceField(choices=Order.Status.choices)
     reason_code = serializers.CharField()
     reason = serializers.CharField()
     reference_price = serializers.FloatField()
@@ -213,7 +219,7 @@ class FillOutput(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="public_id")
     order = serializers.UUIDField(source="order.public_id")
     account = serializers.UUIDField(source="account.public_id")
-    deployment = serializers.UUIDField(source="deployment.public_id")
+    deployment = serializers.UUIDField(source="deployment.public_id", default=None, allow_null=True)
     instrument = serializers.CharField(source="instrument.ref")
     side = serializers.ChoiceField(choices=["buy", "sell"])
     quantity = Exact()

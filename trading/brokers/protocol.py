@@ -101,6 +101,10 @@ class OrderRequest:
     stop_price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
+    # For the paper venue, whose market may be a replay: the venue's time of what the order rests upon, before which no price
+    # fills it, and the time from which it has no reason any more.
+    decided_at: datetime | None = None
+    good_till: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ class VenueOrder:
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     reason: str = ""
+    code: str = ""  # of a rejection, as Refused has it
 
 
 @dataclass(frozen=True, slots=True)

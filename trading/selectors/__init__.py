@@ -6,6 +6,8 @@ day it is for an account, ``looks`` what the queue still has to do.
 
 from trading.selectors.days import day_of, days_of
 from trading.selectors.looks import (
+    accounts_with_work,
+    awaits_price,
     bars_without_evaluation,
     deployments_with_holes,
     overdue_evaluations,
@@ -53,7 +55,9 @@ __all__ = [
     "accounts_holding",
     "accounts_of",
     "accounts_to_mark",
+    "accounts_with_work",
     "activity",
+    "awaits_price",
     "bars_without_evaluation",
     "day_of",
     "days_of",

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from marketdata.models import Candle
 from marketdata.timeframes import TIMEFRAMES, Timeframe
-from trading.models import Deployment, Evaluation
+from trading.models import Deployment, Evaluation, Instruction, Order, PaperOrder
 
 
 def running_on(instrument_id: int, timeframe: str) -> list[int]:
@@ -81,3 +81,20 @@ def deployments_with_holes(*, bars: int = 100) -> list[int]:
         )
         found += running.filter(Exists(passed)).values_list("pk", flat=True)
     return found
+
+
+def awaits_price(account_id: int) -> bool:
+    """Whether the account has an order at the paper venue that the next price may fill."""
+    waiting = PaperOrder.objects.filter(book=account_id, status=PaperOrder.Status.OPEN)
+    return waiting.filter(Q(type="market") | ~Q(triggered_at=None)).exists()
+
+
+def accounts_with_work() -> list[int]:
+    """Accounts with something to tell their venue, to find out, or to go on with."""
+    under_way = Instruction.objects.filter(outcome__in=[Instruction.Outcome.WAITING, Instruction.Outcome.SENDING])
+    unknown = Order.objects.filter(status=Order.Status.UNKNOWN)
+    waiting = Evaluation.objects.filter(outcome=Evaluation.Outcome.WAITING)
+    closing = Deployment.objects.exclude(flatten_asked_at=None)
+    accounts = set(under_way.values_list("account_id", flat=True)) | set(unknown.values_list("account_id", flat=True))
+    accounts |= set(waiting.values_list("deployment__account_id", flat=True))
+    return sorted(accounts | set(closing.values_list("account_id", flat=True)))

@@ -5,18 +5,15 @@ Ages are told by when a price was received, never by the venue's time.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
-from marketdata.models import Candle, Gap, Instrument, LatestPrice
+from marketdata.models import Candle, Gap, Instrument
 from marketdata.timeframes import TIMEFRAMES, Timeframe
-from trading.brokers.paper import PRICE_AGE_LIMIT, MarketPrice
+from trading.brokers.paper.venue import SHORTABLE, market_price, price_age_limit
 from trading.models import Account
-
-SHORTABLE: Final = frozenset({Instrument.Kind.PERPETUAL, Instrument.Kind.FUTURE})
 
 
 def deployable_instruments(account: Account) -> QuerySet[Instrument]:
@@ -59,24 +56,20 @@ def newest_bar_time(instrument_id: int, timeframe: str) -> datetime | None:
     )
 
 
-def market_price(instrument_id: int) -> MarketPrice | None:
-    """The instrument's newest price, or None if it never had one."""
-    latest = LatestPrice.objects.filter(instrument_id=instrument_id).first()
-    if latest is None:
-        return None
-    return MarketPrice(latest.price, latest.bid, latest.ask, latest.time, latest.received_at)
-
-
-def price_age_limit(instrument: Instrument) -> timedelta:
-    """How old a price may be to trade on: a minute, and one bar more where prices come by the bar."""
-    if instrument.has_ticks:
-        return PRICE_AGE_LIMIT
-    bar = Timeframe.of(instrument.base_timeframe).seconds
-    return PRICE_AGE_LIMIT + timedelta(seconds=bar / instrument.venue.clock_rate)
-
-
 def has_open_gap(instrument_id: int, timeframe: str, start: datetime, end: datetime) -> bool:
     """Whether bars between ``start`` and ``end`` are missing and still being asked for."""
     return Gap.objects.filter(
         instrument_id=instrument_id, timeframe=timeframe, status=Gap.Status.OPEN, start__lt=end, end__gt=start
     ).exists()
+
+
+__all__ = [
+    "deployable_instruments",
+    "has_open_gap",
+    "market_price",
+    "newest_bar_time",
+    "price_age_limit",
+    "short_allowed",
+    "timeframes_for",
+    "why_not_deployable",
+]

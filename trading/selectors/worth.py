@@ -31,7 +31,7 @@ class Holding:
     unrealised_pnl: Decimal
 
     @property
-    def deployment(self) -> Deployment:
+    def deployment(self) -> Deployment | None:
         return self.position.deployment
 
     @property

@@ -13,7 +13,7 @@ from clusterx.accounts.models import User
 from clusterx.templatetags import figures
 from trading import events, selectors
 from trading.errors import InvalidBalance, NameTaken, TooMany, UnknownCurrency
-from trading.models import Account, EquitySnapshot
+from trading.models import Account, EquitySnapshot, PaperBook
 from trading.services.journal import record
 
 CURRENCIES: Final = ("USDT", "USD", "USDC", "EUR", "GBP")
@@ -69,6 +69,7 @@ def create_account(*, owner: User, name: str, starting_balance: Decimal, at: dat
                 cash=starting_balance,
                 created_at=at,
             )
+            PaperBook.objects.create(account=account, cash=starting_balance)
             account.refresh_from_db()  # the rates are what the columns hold, no longer the defaults' text
             EquitySnapshot.objects.create(
                 account=account,

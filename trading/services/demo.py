@@ -13,11 +13,12 @@ from clusterx.accounts.models import User
 from clusterx.errors import DomainError
 from marketdata.models import Instrument
 from trading import events, selectors
-from trading.models import Account, Deployment, Order
+from trading.brokers.paper.venue import match_order
+from trading.models import Account, Deployment, PaperOrder
 from trading.services.accounts import create_account
 from trading.services.deployments import delete, deploy
+from trading.services.dispatch import dispatch
 from trading.services.journal import record
-from trading.services.orders import fill_at_last_price
 
 ACCOUNT: Final = "Paper"
 BALANCE: Final = Decimal(10_000)
@@ -92,7 +93,9 @@ def _move(account: Account, connected: Sequence[Instrument], *, at: datetime) ->
             continue
         delete(deployment_id=old.pk, at=at, close_position=True)
         # No fresh price will come, and what is held would tie money up for good.
-        for order in Order.objects.filter(deployment=old, status=Order.Status.NEW):
-            fill_at_last_price(order_id=order.pk, at=at)
+        dispatch(account_id=account.pk, clock=lambda: at)
+        for order in PaperOrder.objects.filter(book=account.pk, instrument=old.instrument, status=PaperOrder.Status.OPEN):
+            match_order(order_id=order.pk, at=at, however_old=True)
+        dispatch(account_id=account.pk, clock=lambda: at, look=True)
         payload = events.MoveNews(str(new.public_id), new.strategy, to.ref, new.timeframe, old.instrument.ref)
         record(account=account, type=events.DEPLOYMENT_MOVED, payload=payload, at=at, changed=(("deployment", new.pk),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -17,9 +16,10 @@ from marketdata.models import Instrument
 from strategies import contract, library
 from trading import events, selectors
 from trading.errors import DeploymentDeleted, HoldsPosition, NotDeployable, TooMany
-from trading.models import Account, Deployment, Order, Position
+from trading.models import Account, Deployment, Position
 from trading.services.journal import record
-from trading.services.orders import cancel_waiting, place_order
+from trading.services.orders import Why, give_up_all
+from trading.services.pursuit import flatten
 
 RUNNING_LIMIT: Final = 50
 
@@ -106,11 +106,11 @@ def start(*, deployment_id: int, at: datetime, actor: User | None = None) -> Dep
     if deployment.is_running:
         return deployment
     _check_running_limit(deployment.account)
-    cancel_waiting(deployment=deployment, code="superseded", reason="The deployment was started again.", at=at)
+    give_up_all(deployment, Why("superseded", "The deployment was started again."), at=at)
     deployment.status, deployment.status_reason = Deployment.Status.RUNNING, ""
-    deployment.started_at, deployment.stopped_at = at, None
+    deployment.started_at, deployment.stopped_at, deployment.flatten_asked_at = at, None, None
     deployment.starts_after = selectors.newest_bar_time(deployment.instrument_id, deployment.timeframe)
-    deployment.save(update_fields=["status", "status_reason", "started_at", "stopped_at", "starts_after"])
+    deployment.save(update_fields=["status", "status_reason", "started_at", "stopped_at", "starts_after", "flatten_asked_at"])
     _tell(deployment, events.DEPLOYMENT_STARTED, at, actor)
     return deployment
 
@@ -126,12 +126,14 @@ def stop(*, deployment_id: int, at: datetime, close_position: bool = False, acto
     """
     deployment = _lock(deployment_id)
     if deployment.is_running:
-        cancel_waiting(deployment=deployment, code="stopped", reason="The deployment was stopped.", at=at)
+        give_up_all(deployment, Why("stopped", "The deployment was stopped."), at=at)
         deployment.status, deployment.stopped_at = Deployment.Status.STOPPED, at
         deployment.save(update_fields=["status", "stopped_at"])
         _tell(deployment, events.DEPLOYMENT_STOPPED, at, actor)
-    if close_position:
-        _close_position(deployment, at)
+    if close_position and _held(deployment) and deployment.flatten_asked_at is None:
+        deployment.flatten_asked_at = at
+        deployment.save(update_fields=["flatten_asked_at"])
+        flatten(deployment, at=at)
     return deployment
 
 
@@ -171,23 +173,6 @@ def _lock(deployment_id: int, *, deleted: bool = False) -> Deployment:
 def _held(deployment: Deployment) -> Decimal:
     held = Position.objects.filter(deployment=deployment).values_list("quantity", flat=True).first()
     return held or Decimal(0)
-
-
-def _close_position(deployment: Deployment, at: datetime) -> None:
-    held = _held(deployment)
-    waiting = Order.objects.filter(deployment=deployment, status=Order.Status.NEW).exists()
-    if not held or waiting:  # asked twice, closed once
-        return
-    market = selectors.market_price(deployment.instrument_id)
-    average = Position.objects.values_list("average_price", flat=True).get(deployment=deployment)
-    place_order(
-        deployment=deployment,
-        client_order_id=f"{deployment.public_id.hex}-c{int(at.timestamp() * 1000)}",
-        quantity=-held,
-        reference_price=market.price if market else float(average),
-        correlation_id=uuid.uuid4(),
-        at=at,
-    )
 
 
 def _check_running_limit(account: Account) -> None:

@@ -7,20 +7,20 @@ transaction. Whoever comes second, at the same moment or after a restart, finds 
 
 from __future__ import annotations
 
+import math
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
 from django.db.models import Max
 
-from marketdata.timeframes import Timeframe
 from trading import events, selectors, signals
 from trading.models import Account, Deployment, Evaluation
 from trading.services.answers import Answer, ask
 from trading.services.journal import record
-from trading.services.orders import cancel_waiting
-from trading.services.targets import pursue
+from trading.services.orders import Why, give_up_all
+from trading.services.pursuit import pursue, why_late
 
 Outcome = Evaluation.Outcome
 NOT_BEGUN = (Outcome.SKIPPED, Outcome.WARMING_UP)
@@ -60,17 +60,18 @@ def _act(deployment: Deployment, *, bar_time: datetime, answer: Answer, at: date
         bar_time=bar_time,
         evaluated_at=at,
         target=answer.target,
+        close=None if math.isnan(answer.close) else answer.close,
         outcome=answer.outcome,
         reason_code=answer.code,
         reason=answer.reason[:300],
         correlation_id=uuid.uuid4(),
     )
-    if late := _why_late(deployment, bar_time):
+    if late := why_late(deployment, bar_time):
         evaluation.outcome, evaluation.reason_code, evaluation.reason = Outcome.SKIPPED, "late", late
     elif answer.outcome == Outcome.FAILED:
         _fail(deployment, evaluation, at)
     elif answer.target is not None:
-        return pursue(deployment, evaluation, exposure=answer.target, close=answer.close, at=at)
+        return pursue(deployment, evaluation, at=at)
     evaluation.save()
     return evaluation
 
@@ -81,20 +82,6 @@ def _awaits(deployment: Deployment, bar_time: datetime) -> bool:
     if deployment.starts_after is not None and bar_time <= deployment.starts_after:
         return False
     return not Evaluation.objects.filter(deployment=deployment, bar_time__gte=bar_time).exists()
-
-
-def _why_late(deployment: Deployment, bar_time: datetime) -> str:
-    """Why a bar is no longer acted upon: a newer one closed, or should have."""
-    newest = selectors.newest_bar_time(deployment.instrument_id, deployment.timeframe)
-    if newest is not None and newest > bar_time:
-        return "A newer bar had closed already."
-    bar = timedelta(seconds=Timeframe.of(deployment.timeframe).seconds)
-    market = selectors.market_price(deployment.instrument_id)
-    # The market runs on while bars that were missed are being fetched. Two bars, not one: a quote may overtake the
-    # candle.
-    if market is not None and market.time >= bar_time + 3 * bar:
-        return f"The market was {market.time - bar_time - bar} past the bar's close."
-    return ""
 
 
 @transaction.atomic
@@ -160,7 +147,7 @@ def _record_passed(deployment: Deployment, *, before: datetime, at: datetime) ->
 
 def _fail(deployment: Deployment, evaluation: Evaluation, at: datetime) -> None:
     """Stop a deployment whose strategy cannot answer. What it holds stays; its owner decides."""
-    cancel_waiting(deployment=deployment, code="failed", reason="The deployment failed.", at=at)
+    give_up_all(deployment, Why("failed", "The deployment failed."), at=at)
     deployment.status, deployment.status_reason, deployment.stopped_at = (
         Deployment.Status.FAILED,
         evaluation.reason,

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from marketdata.models import Instrument
 from trading import selectors
-from trading.brokers.paper import MarketPrice, expected_price
+from trading.brokers.paper.pricing import MarketPrice, expected_price
+from trading.lifecycle import OPEN
 from trading.models import Account, Deployment, Order, Position
 from trading.prices import to_decimal
 from trading.risk import AccountState, Limits, Market, Proposal
@@ -51,18 +52,17 @@ def state_of(account: Account, instrument: Instrument, *, at: datetime, except_o
     """The account's money and exposure, with what its open orders will add, ``except_order`` left out."""
     valued = selectors.portfolio(account, at=at)
     reserved = reserved_here = ZERO
-    waiting = Order.objects.filter(account=account, status=Order.Status.NEW)
+    waiting = Order.objects.filter(account=account, status__in=OPEN)
     if except_order is not None:
         waiting = waiting.exclude(pk=except_order)
-    held = dict(Position.objects.filter(account=account).values_list("deployment_id", "quantity"))
+    held: dict[int | None, Decimal] = dict(Position.objects.filter(account=account).values_list("deployment_id", "quantity"))
     for order in waiting.select_related("instrument__latest"):
         latest = getattr(order.instrument, "latest", None)
         if latest is None:
             continue  # it was decided on a price, so there is one; without it the order cannot fill
         market = MarketPrice(latest.price, latest.bid, latest.ask, latest.time, latest.received_at)
-        signed = order.quantity if order.side == Order.Side.BUY else -order.quantity
         proposal = proposal_of(
-            quantity=signed,
+            quantity=order.signed_remaining,
             held=held.get(order.deployment_id, ZERO),
             market=market,
             terms=terms_of(account, order.instrument),

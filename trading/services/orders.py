@@ -1,216 +1,204 @@
-"""Placing, cancelling and filling orders. A fill, its position, cash, order and events are one transaction."""
+"""Writing orders down, giving them up, and believing what the venue says of them.
+
+Nothing here touches the network. An order and the instruction to send it are one transaction; ``dispatch`` sends.
+"""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from marketdata.timeframes import Timeframe
-from trading import events, selectors, signals
-from trading.brokers import paper
-from trading.models import Account, Deployment, Evaluation, Fill, Order, Position
-from trading.positions import Execution, Holding
-from trading.risk import Rejection
-from trading.risk.rules import buying_power, short_allowed
-from trading.services.exposure import limits_of, market_of, proposal_of, state_of, terms_of
+from trading import events, signals
+from trading.brokers.protocol import State, VenueOrder
+from trading.lifecycle import AT_VENUE, OPEN, OVER
+from trading.models import Account, Deployment, Evaluation, Instruction, Order
 from trading.services.journal import record
-from trading.services.valuation import snapshot
+
+Status, Outcome = Order.Status, Instruction.Outcome
+
+NAMESPACE: Final = uuid.UUID("6f1d8f0c-5a3b-4f1e-9b7d-2a0c4e8d1f35")
+"""Of client order ids. Changing it would give the same decision another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why an order ended without being filled: a stable code and a sentence."""
+
+    code: str
+    reason: str
+
+
+def client_id(*parts: object) -> str:
+    """The client order id of what ``parts`` name: the same parts, the same id, on every machine and for ever."""
+    return str(uuid.uuid5(NAMESPACE, "/".join(map(str, parts))))
 
 
 def place_order(
     *,
-    deployment: Deployment,
+    account: Account,
+    deployment: Deployment | None,
     client_order_id: str,
+    instrument_id: int,
     quantity: Decimal,
     reference_price: float,
+    decided_at: datetime,
     correlation_id: uuid.UUID,
     at: datetime,
+    purpose: str = Order.Purpose.SIGNAL,
+    type: str = Order.Type.MARKET,
+    limit_price: Decimal | None = None,
+    stop_price: Decimal | None = None,
+    time_in_force: str = Order.TimeInForce.GTC,
+    good_till: datetime | None = None,
     evaluation: Evaluation | None = None,
 ) -> Order:
-    """Write down a market order for the signed ``quantity``; after commit the broker works it.
+    """Write down an order for the signed ``quantity``, and that it is to be sent; after commit somebody is told to.
 
     The caller holds the account's lock. A second order of the same ``client_order_id`` is refused by the database.
     """
     order = Order.objects.create(
-        account=deployment.account,
+        account=account,
         deployment=deployment,
         evaluation=evaluation,
+        purpose=purpose,
         client_order_id=client_order_id,
-        instrument=deployment.instrument,
+        instrument_id=instrument_id,
         side=Order.Side.BUY if quantity > 0 else Order.Side.SELL,
+        type=type,
         quantity=abs(quantity),
+        limit_price=limit_price,
+        stop_price=stop_price,
+        time_in_force=time_in_force,
         reference_price=reference_price,
+        decided_at=decided_at,
+        good_till=good_till,
         correlation_id=correlation_id,
         created_at=at,
         updated_at=at,
     )
-    _record(order, events.ORDER_PLACED, at)
-    transaction.on_commit(partial(signals.order_waiting.send_robust, sender=Order, order_id=order.pk), robust=True)
+    _instruct(order, Instruction.Kind.SUBMIT, at)
+    record_order(order, events.ORDER_PLACED, at)
     return order
 
 
-def cancel_waiting(*, deployment: Deployment, code: str, reason: str, at: datetime) -> int:
-    """Cancel the deployment's orders that are not filled yet. The caller holds the account's lock."""
-    waiting = Order.objects.select_for_update(of=("self",)).select_related("deployment", "instrument", "account")
-    cancelled = 0
-    for order in waiting.filter(deployment=deployment, status=Order.Status.NEW).order_by("pk"):
-        _close(order, Order.Status.CANCELLED, Rejection(code, reason), at)
-        cancelled += 1
-    return cancelled
+def open_orders(account_id: int) -> QuerySet[Order]:
+    return Order.objects.filter(account=account_id, status__in=OPEN)
 
 
-@transaction.atomic
-def work_order(*, order_id: int, at: datetime) -> Order:
-    """Fill a waiting order if the market allows it. A second call changes nothing.
+def give_up(order: Order, why: Why, *, at: datetime) -> bool:
+    """End an order that is not wanted any more: at once where it was not sent, else by asking the venue.
 
-    The order waits while there is no fresh price from after its bar's close. It is cancelled once a whole further
-    bar has passed, because what it was decided on is over, and rejected if its money is gone.
+    Whether it is over now. The caller holds the account's lock. A second call changes nothing.
     """
-    order = _lock(order_id)
-    if order.status != Order.Status.NEW:
-        return order
-    account = order.account
-    market = selectors.market_price(order.instrument_id)
-    if market is None or not market.is_fresh(at, selectors.price_age_limit(order.instrument)):
-        return order
-    if order.evaluation is not None:
-        bar = timedelta(seconds=Timeframe.of(order.deployment.timeframe).seconds)
-        closed_at = order.evaluation.bar_time + bar
-        if market.time < closed_at:
-            return order
-        if market.time >= closed_at + bar:
-            reason = "The next bar closed before the order could be filled."
-            return _close(order, Order.Status.CANCELLED, Rejection("expired", reason), at)
-    terms = terms_of(account, order.instrument)
-    execution = _execution(order, market)
-    position = _position(order, at)
-    proposal = proposal_of(quantity=execution.quantity, held=position.quantity, market=market, terms=terms)
-    state = state_of(account, order.instrument, at=at, except_order=order.pk)
-    # The price moved since the decision: what the account has is asked again; the owner's limits were for the decision.
-    for rule in (short_allowed, buying_power):
-        facts = market_of(order.deployment, market, at=at)
-        if objection := rule(proposal, state, limits_of(account), facts):
-            return _close(order, Order.Status.REJECTED, objection, at)
-    return _fill(order, position, execution, market, at)
+    if order.status in OVER:
+        return True
+    if order.status == Status.NEW:
+        order.instructions.filter(outcome=Outcome.WAITING).update(outcome=Outcome.DROPPED, answered_at=at)
+        end(order, Status.CANCELLED, why, at=at)
+        return True
+    if not order.instructions.filter(kind=Instruction.Kind.CANCEL, outcome__in=[Outcome.WAITING, Outcome.SENDING]).exists():
+        order.reason_code, order.reason = why.code, why.reason[:300]
+        order.save(update_fields=["reason_code", "reason"])
+        _instruct(order, Instruction.Kind.CANCEL, at)
+    return False
 
 
-@transaction.atomic
-def fill_at_last_price(*, order_id: int, at: datetime) -> Order:
-    """Fill a waiting order at the last price there was, however old; without one it waits on. A second call changes nothing.
+def give_up_all(deployment: Deployment, why: Why, *, at: datetime) -> bool:
+    """``give_up`` every order of the deployment but those that protect what it holds; whether all are over."""
+    working = open_orders(deployment.account_id).filter(deployment=deployment).exclude(purpose=Order.Purpose.STOP)
+    over = True
+    for order in working.select_for_update(of=("self",)).select_related("deployment", "instrument").order_by("pk"):
+        order.account = deployment.account
+        over = give_up(order, why, at=at) and over
+    return over
 
-    For a venue that sends no other any more. The fill's ``market_time`` says of when its price is.
+
+def believe(order: Order, told: VenueOrder, *, at: datetime) -> Order:
+    """Let ``order`` be what the venue shows. The caller holds the account's lock.
+
+    Executions are booked from fills alone: an order that the venue calls filled is so here when its fills have come. What it
+    called over stays over: older news that comes later changes nothing.
     """
-    order = _lock(order_id)
-    market = selectors.market_price(order.instrument_id)
-    if order.status != Order.Status.NEW or market is None:
-        return order
-    return _fill(order, _position(order, at), _execution(order, market), market, at)
-
-
-def _lock(order_id: int) -> Order:
-    account_id = Order.objects.values_list("account_id", flat=True).get(pk=order_id)
-    account = Account.objects.select_for_update().get(pk=account_id)
-    order = (
-        Order.objects.select_for_update(of=("self",))
-        .select_related("deployment", "instrument__venue", "evaluation")
-        .get(pk=order_id)
-    )
-    order.account = order.deployment.account = account
+    order.venue_order_id = order.venue_order_id or told.venue_order_id
+    order.updated_at = at
+    changed = ["venue_order_id", "updated_at"]
+    if order.accepted_at is None and told.state is not State.REJECTED:
+        order.accepted_at = at
+        changed.append("accepted_at")
+    order.save(update_fields=changed)
+    match told.state:
+        case State.REJECTED if order.status not in OVER:
+            end(order, Status.REJECTED, Why(told.code or "venue-refused", told.reason or "The venue refused it."), at=at)
+        case State.CANCELLED if order.status not in OVER:
+            given = (
+                Why(order.reason_code, order.reason) if order.reason_code else Why("cancelled-at-venue", "The venue ended it.")
+            )
+            end(order, Status.CANCELLED, given, at=at)
+        case State.EXPIRED if order.status not in OVER:
+            end(order, Status.EXPIRED, Why("expired", told.reason or "Its time was over."), at=at)
+        case State.ACCEPTED | State.PARTLY_FILLED if order.status not in OVER - {Status.REJECTED}:
+            waits = order.instructions.filter(kind=Instruction.Kind.CANCEL, outcome=Outcome.SENDING).exists()
+            known = Status.PARTLY_FILLED if order.filled_quantity else Status.ACCEPTED
+            _become(order, Status.CANCELLING if waits and order.status == Status.CANCELLING else known, at)
+        case State.FILLED if order.status in {Status.SUBMITTING, Status.UNKNOWN}:
+            _become(order, Status.PARTLY_FILLED if order.filled_quantity else Status.ACCEPTED, at)
     return order
 
 
-def _execution(order: Order, market: paper.MarketPrice) -> Execution:
-    terms = terms_of(order.account, order.instrument)
-    return paper.execute(market, buying=order.side == Order.Side.BUY, quantity=order.quantity, terms=terms)
-
-
-def _position(order: Order, at: datetime) -> Position:
-    position, _ = Position.objects.get_or_create(
-        deployment=order.deployment,
-        defaults={"account": order.account, "instrument": order.instrument, "updated_at": at},
-    )
-    return position
-
-
-def _fill(order: Order, position: Position, execution: Execution, market: paper.MarketPrice, at: datetime) -> Order:
-    account = order.account
-    before = Holding(position.quantity, position.cost, position.realised_pnl, position.fees)
-    after, realised = before.after(execution)
-    fill = Fill.objects.create(
-        order=order,
-        account=account,
-        deployment=order.deployment,
-        instrument=order.instrument,
-        venue_fill_id=f"paper-{order.client_order_id}",
-        side=order.side,
-        quantity=order.quantity,
-        price=execution.price,
-        fee=execution.fee,
-        realised_pnl=realised,
-        market_time=market.time,
-        filled_at=at,
-    )
-    if not after.quantity:
-        position.opened_at = None
-    elif before.quantity * after.quantity <= 0:
-        position.opened_at = at
-    position.quantity, position.cost, position.average_price = after.quantity, after.cost, after.average_price
-    position.realised_pnl, position.fees, position.updated_at = after.realised, after.fees, at
-    position.save()
-    account.cash += execution.cash
-    account.save(update_fields=["cash"])
-    order.status, order.updated_at = Order.Status.FILLED, at
-    order.save(update_fields=["status", "updated_at"])
-    record(
-        account=account,
-        type=events.ORDER_FILLED,
-        payload=events.FillNews(
-            order=str(order.public_id),
-            fill=str(fill.public_id),
-            deployment=str(order.deployment.public_id),
-            strategy=order.deployment.strategy,
-            instrument=order.instrument.ref,
-            side=order.side,
-            quantity=events.text(fill.quantity),
-            price=events.text(fill.price),
-            fee=events.text(fill.fee),
-            realised_pnl=events.text(realised),
-            closed=before.quantity * execution.quantity < 0,
-            currency=account.currency,
-        ),
-        at=at,
-        correlation_id=order.correlation_id,
-        changed=(("order", order.pk), ("fill", fill.pk), ("position", position.pk)),
-    )
-    snapshot(account=account, at=at)
-    return order
-
-
-def _close(order: Order, status: Order.Status, why: Rejection, at: datetime) -> Order:
-    order.status, order.reason_code, order.reason, order.updated_at = status, why.code, why.reason, at
+def end(order: Order, status: str, why: Why, *, at: datetime) -> None:
+    """The caller holds the account's lock, and the lifecycle allows it."""
+    order.status, order.reason_code, order.reason, order.updated_at = status, why.code, why.reason[:300], at
     order.save(update_fields=["status", "reason_code", "reason", "updated_at"])
-    type = events.ORDER_CANCELLED if status == Order.Status.CANCELLED else events.ORDER_REJECTED
-    _record(order, type, at)
-    return order
+    order.instructions.filter(outcome=Outcome.WAITING).update(outcome=Outcome.DROPPED, answered_at=at)
+    record_order(order, events.ENDED[order.status], at)
 
 
-def _record(order: Order, type: str, at: datetime) -> None:
+def doubt(order: Order, *, at: datetime) -> None:
+    """Nobody knows what came of what was sent. The caller holds the account's lock."""
+    if order.status in OPEN and order.status != Status.UNKNOWN:
+        _become(order, Status.UNKNOWN, at)
+        record_order(order, events.ORDER_UNKNOWN, at)
+
+
+def _become(order: Order, status: str, at: datetime) -> None:
+    if order.status == status:
+        return
+    began = order.status not in AT_VENUE
+    order.status, order.updated_at = status, at
+    order.save(update_fields=["status", "updated_at"])
+    if status == Status.ACCEPTED and began and order.type != Order.Type.MARKET:  # that one is filled in the same breath
+        record_order(order, events.ORDER_ACCEPTED, at)
+
+
+def _instruct(order: Order, kind: str, at: datetime) -> None:
+    Instruction.objects.create(account_id=order.account_id, order=order, kind=kind, created_at=at)
+    tell = partial(signals.order_waiting.send_robust, sender=Order, account_id=order.account_id)
+    transaction.on_commit(tell, robust=True)
+
+
+def record_order(order: Order, type: str, at: datetime) -> None:
     record(
         account=order.account,
         type=type,
         payload=events.OrderNews(
             order=str(order.public_id),
-            deployment=str(order.deployment.public_id),
-            strategy=order.deployment.strategy,
+            **events.whose(order.deployment),
             instrument=order.instrument.ref,
             side=order.side,
             quantity=events.text(order.quantity),
             code=order.reason_code,
             reason=order.reason,
+            purpose=order.purpose,
+            order_type=order.type,
+            limit_price=events.optional(order.limit_price),
+            stop_price=events.optional(order.stop_price),
         ),
         at=at,
         correlation_id=order.correlation_id,

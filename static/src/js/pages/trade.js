@@ -58,7 +58,7 @@ function showHolding(position, cost) {
 function showPosition(position) {
   const cost = Math.abs(position.average_price * position.quantity);
   showHolding(position, cost);
-  const row = document.querySelector(`[data-position="${position.deployment}"]`);
+  const row = document.querySelector(`[data-position="${position.deployment ?? position.instrument}"]`);
   if (!row) return;
   const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
   show(cell("price"), price(position.price, Number(row.dataset.decimals)), { value: Number(position.price), flash: true });

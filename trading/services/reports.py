@@ -1,0 +1,111 @@
+"""What a venue tells of orders and executions, in whatever order and however often, becomes what we know."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+
+from trading.brokers.connect import instrument_called
+from trading.brokers.protocol import VenueFill, VenueOrder
+from trading.models import Account, Fill, Order
+from trading.services.books import book
+from trading.services.orders import believe, client_id
+
+
+class UnknownInstrument(Exception):
+    """The venue tells of something that is no instrument here."""
+
+
+def lock_account(account_id: int) -> Account:
+    return Account.objects.select_for_update().get(pk=account_id)
+
+
+@transaction.atomic
+def order_told(*, account_id: int, told: VenueOrder, at: datetime) -> Order | None:
+    """Believe what the venue shows of an order; None for one that is not ours and over already."""
+    account = lock_account(account_id)
+    order = _order(account, told.client_order_id, told.venue_order_id)
+    if order is None:
+        if not told.state.is_open:
+            return None
+        order = _adopt(account, told, at)
+    return believe(order, told, at=at)
+
+
+@transaction.atomic
+def fill_told(*, account_id: int, told: VenueFill, at: datetime) -> Fill | None:
+    """Book an execution; None if it is booked already.
+
+    One of an order that nobody here placed is adopted with an order of its own: the account holds what its venue says.
+    """
+    account = lock_account(account_id)
+    order = _order(account, told.client_order_id, told.venue_order_id)
+    if order is None or (order.purpose == Order.Purpose.ADOPTED and told.quantity > order.remaining):
+        order = _adopted_for(account, told, at)
+    return book(order, told, at=at)
+
+
+def _order(account: Account, client_order_id: str, venue_order_id: str) -> Order | None:
+    orders = Order.objects.select_for_update(of=("self",)).select_related("deployment", "instrument__venue", "evaluation")
+    found = None
+    if client_order_id:
+        found = orders.filter(account=account, client_order_id=client_order_id).first()
+    if found is None and venue_order_id:
+        found = orders.filter(account=account, venue_order_id=venue_order_id).first()
+    if found is not None:
+        found.account = account
+        if found.deployment is not None:
+            found.deployment.account = account
+    return found
+
+
+def _adopt(account: Account, told: VenueOrder, at: datetime) -> Order:
+    """Write down an order that the venue has and we did not place."""
+    instrument = instrument_called(account, told.symbol)
+    if instrument is None:
+        raise UnknownInstrument(told.symbol)
+    return Order.objects.create(
+        account=account,
+        purpose=Order.Purpose.ADOPTED,
+        client_order_id=client_id(account.public_id, "venue", told.symbol, told.venue_order_id),
+        venue_order_id=told.venue_order_id,
+        instrument=instrument,
+        side=told.side,
+        type=told.type,
+        quantity=told.quantity,
+        limit_price=told.limit_price,
+        stop_price=told.stop_price,
+        status=Order.Status.UNKNOWN,
+        reference_price=float(told.limit_price or told.stop_price or 0),
+        decided_at=told.updated_at,
+        correlation_id=uuid.uuid4(),
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def _adopted_for(account: Account, told: VenueFill, at: datetime) -> Order:
+    """An order just as large as an execution that belongs to none."""
+    instrument = instrument_called(account, told.symbol)
+    if instrument is None:
+        raise UnknownInstrument(told.symbol)
+    order, _ = Order.objects.get_or_create(
+        client_order_id=client_id(account.public_id, "venue-fill", told.symbol, told.venue_fill_id),
+        defaults={
+            "account": account,
+            "purpose": Order.Purpose.ADOPTED,
+            "venue_order_id": told.venue_order_id,
+            "instrument": instrument,
+            "side": told.side,
+            "quantity": told.quantity,
+            "status": Order.Status.ACCEPTED,
+            "reference_price": float(told.price),
+            "decided_at": told.time,
+            "correlation_id": uuid.uuid4(),
+            "created_at": at,
+            "updated_at": at,
+        },
+    )
+    return order
