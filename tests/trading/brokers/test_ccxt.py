@@ -14,7 +14,8 @@ from typing import Any
 import ccxt
 import pytest
 
-from tests.venues.binance import RETRY_AFTER, BinanceVenue
+from tests.venues.binance import BinanceVenue
+from tests.venues.binance_answers import RETRY_AFTER
 from tests.venues.faults import Fault
 from trading.brokers.ccxt import CcxtBroker
 from trading.brokers.ccxt.codes import Verdict
@@ -287,6 +288,23 @@ def test_what_is_off_the_grid_is_not_cut_to_another_order(spot: BinanceVenue) ->
     with pytest.raises(Refused):
         broker.submit(order("x", quantity=D("0.010009")))
     assert [method for method, _, _ in spot.requests if method == "POST"] == []
+
+
+def test_numbers_may_be_written_with_an_exponent(venue: BinanceVenue) -> None:
+    told = venue.broker().submit(limit("e1", "4E+4", quantity=D("1E-2")))
+    assert (told.quantity, told.limit_price) == (D("0.01"), D(40000))
+
+
+def test_a_question_about_an_instrument_that_is_gone_is_not_refused(spot: BinanceVenue) -> None:
+    broker = spot.broker()
+    raised(lambda: broker.order(OrderKey("x", "GONEUSDT")), Unavailable)
+    raised(lambda: broker.fills_since(lately(), ["GONEUSDT"]), Unavailable)
+
+
+def test_the_list_of_instruments_is_fetched_once_for_all_accounts(venue: BinanceVenue) -> None:
+    for _ in range(3):
+        venue.broker().submit(order(""))
+    assert len([path for _, path, _ in venue.requests if path.endswith("exchangeInfo")]) == 1
 
 
 def test_a_short_of_a_perpetual_is_told_with_its_sign(perpetual: BinanceVenue) -> None:
@@ -619,6 +637,7 @@ def test_no_secret_leaves_in_an_error_or_a_log(caplog: pytest.LogCaptureFixture)
         operations = {
             "submit": lambda: broker.submit(limit("q1")),
             "cancel": lambda: broker.cancel(key("q1")),
+            "replace": lambda: broker.replace(key("q1"), limit("q2")),
             "ask": lambda: broker.order(key("q1")),
         }
         for operation, act in operations.items():

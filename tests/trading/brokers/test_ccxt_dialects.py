@@ -406,7 +406,7 @@ def test_time_in_force_is_said_only_where_it_is_asked_for() -> None:
 def test_a_secret_that_is_no_key_is_a_wrong_key(exchange_id: str) -> None:
     told = EXCHANGES[exchange_id]
     with connected(exchange_id, submit=told.placed) as (venue, broker):
-        broker._load()
+        broker._calls.load()
         broker._client.secret = "not base64 and no key ="
         if exchange_id == "kucoin":  # signs with whatever it is given
             assert broker.submit(limit_order(told)).client_order_id == CLIENT_ID

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
@@ -214,6 +215,20 @@ async def test_a_wrong_clock_is_set_before_it_listens(venue: BinanceVenue) -> No
         buy(venue, "t1")
         seen = await until(updates, lambda seen: bool(fills(seen)))
     assert abs(fills(seen)[0].time - venue.now()) < timedelta(seconds=5)
+
+
+async def test_no_secret_is_logged_while_it_listens(venue: BinanceVenue, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        async with listening(venue.broker()) as updates:
+            buy(venue, "n1")
+            await until(updates, lambda seen: bool(fills(seen)))
+            venue.faults.stream.append(StreamFault.DISCONNECT)
+            buy(venue, "n2")
+            with pytest.raises(Unavailable):
+                await until(updates, lambda seen: False)
+    assert caplog.records
+    for secret in (*venue.credentials.fields.values(), *venue.listen_keys):
+        assert secret not in caplog.text
 
 
 async def test_where_nobody_listens_there_is_no_stream() -> None:

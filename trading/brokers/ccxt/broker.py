@@ -7,17 +7,18 @@ error proves, which is most of the work here: see ``errors``.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import ccxt
 
 from trading.brokers.ccxt import accounts, history
+from trading.brokers.ccxt.calls import Calls
 from trading.brokers.ccxt.codes import REFUSALS, SENTENCES, Verdict
 from trading.brokers.ccxt.dialects import Dialect, Lookup, dialect
-from trading.brokers.ccxt.errors import as_change_error, as_question_error, judge
+from trading.brokers.ccxt.errors import judge
 from trading.brokers.ccxt.stream import listen
 from trading.brokers.ccxt.values import decimal, fill_of, moment, order_of
 from trading.brokers.ccxt.wire import Answer, rest_client
@@ -69,6 +70,7 @@ class CcxtBroker:
         self._exchange_id, self._credentials, self._endpoint = exchange_id, credentials, endpoint
         self._dialect: Dialect = dialect(exchange_id)
         self._client: Any = rest_client(exchange_id, credentials, endpoint, self._dialect)
+        self._calls = Calls(self._client, self._dialect, endpoint)
         self._is_perpetual = endpoint.market == "perpetual"
 
     @property
@@ -98,9 +100,9 @@ class CcxtBroker:
             params[self._dialect.submit_id] = request.client_order_id
             if request.stop_price is not None:
                 # Not ccxt's "triggerPrice": its side of the market depends on the exchange.
-                params["stopLossPrice"] = str(request.stop_price)
+                params["stopLossPrice"] = _text(request.stop_price)
             if self._dialect.base_sized_market and request.type is Type.MARKET:
-                params["order_configuration"] = {"market_market_ioc": {"base_size": str(request.quantity)}}
+                params["order_configuration"] = {"market_market_ioc": {"base_size": _text(request.quantity)}}
                 params["createMarketBuyOrderRequiresPrice"] = False
             told = self._client.create_order(
                 market["symbol"],
@@ -112,7 +114,7 @@ class CcxtBroker:
             )
             return self._order(told, request.symbol, request=request, client_order_id=request.client_order_id)
 
-        return self._change(act)
+        return self._calls.change(act)
 
     def cancel(self, key: OrderKey) -> VenueOrder | None:
         by_client_id = self._dialect.cancels_by_client_id and not key.venue_order_id
@@ -127,7 +129,7 @@ class CcxtBroker:
                 return None  # the venue said yes and no more
             return self._order(told, key.symbol, client_order_id=key.client_order_id)
 
-        return self._change(act)
+        return self._calls.change(act)
 
     def replace(self, key: OrderKey, request: OrderRequest) -> VenueOrder:
         """Where the old order was cancelled and the new one refused, the answer is the new one as rejected."""
@@ -139,22 +141,25 @@ class CcxtBroker:
             self._check(request, market)
             params = self._order_params(request) | {"newClientOrderId": request.client_order_id}
             if request.stop_price is not None:
-                params["stopPrice"] = str(request.stop_price)
+                params["stopPrice"] = _text(request.stop_price)
             if not key.venue_order_id:
                 params["cancelOrigClientOrderId"] = key.client_order_id
+            failed: Exception | None = None
             try:
                 told = self._client.edit_order(
                     key.venue_order_id or None, market["symbol"], _kind(request), request.side.value,
                     _text(request.quantity), _text(request.limit_price), params,
                 )  # fmt: skip
-            except ccxt.BaseError:
-                half = self._half_replaced(request)
-                if half is None:
-                    raise
-                return half
-            return self._order(told, request.symbol, request=request, client_order_id=request.client_order_id)
+            except ccxt.BaseError as caught:
+                failed = caught
+            if failed is None:
+                return self._order(told, request.symbol, request=request, client_order_id=request.client_order_id)
+            half = self._half_replaced(request)
+            if half is None:
+                raise failed
+            return half
 
-        return self._change(act)
+        return self._calls.change(act)
 
     def _half_replaced(self, request: OrderRequest) -> VenueOrder | None:
         """Binance answers for both halves. None: it did not, and the error says all."""
@@ -169,7 +174,7 @@ class CcxtBroker:
             verdict = self._refusal(Answer(answer.status, {}, said))
             return VenueOrder(
                 request.client_order_id, "", request.symbol, request.side, request.type, request.quantity, Decimal(0),
-                State.REJECTED, self._now(), request.limit_price, request.stop_price,
+                State.REJECTED, self._calls.now(), request.limit_price, request.stop_price,
                 reason=SENTENCES[verdict], code=verdict.value,
             )  # fmt: skip
         raise OutcomeUnknown(SENTENCES[Verdict.UNKNOWN])
@@ -183,7 +188,7 @@ class CcxtBroker:
 
     def permissions(self) -> Permissions:
         paper = self._endpoint.is_paper
-        return self._ask(lambda: accounts.permissions_of(self._client, is_perpetual=self._is_perpetual, is_paper=paper))
+        return self._calls.ask(lambda: accounts.permissions_of(self._client, is_perpetual=self._is_perpetual, is_paper=paper))
 
     def server_time(self) -> datetime:
         def act() -> datetime:
@@ -192,7 +197,7 @@ class CcxtBroker:
                 raise Unavailable("The venue does not tell its time.")
             return told
 
-        return self._ask(act)
+        return self._calls.ask(act)
 
     def order(self, key: OrderKey) -> VenueOrder | None:
         def act() -> VenueOrder | None:
@@ -201,7 +206,7 @@ class CcxtBroker:
                 return None
             return self._order(told, key.symbol, client_order_id=key.client_order_id)
 
-        return self._ask(act, missing_is_none=True)
+        return self._calls.ask(act, missing_is_none=True)
 
     def open_orders(self) -> list[VenueOrder]:
         def act() -> list[VenueOrder]:
@@ -209,7 +214,7 @@ class CcxtBroker:
             told = [one for one in self._client.fetch_open_orders() if one["symbol"] in known]
             return [self._order(one, known[one["symbol"]]["id"]) for one in told]
 
-        return self._ask(act)
+        return self._calls.ask(act)
 
     def fills_since(self, since: datetime, symbols: Sequence[str]) -> list[VenueFill]:
         rules = self._dialect
@@ -221,7 +226,7 @@ class CcxtBroker:
         def act() -> list[VenueFill]:
             found: list[VenueFill] = []
             # Half a minute ahead of the venue's clock, as ours may be behind it.
-            now = self._now() + timedelta(seconds=30)
+            now = self._calls.now() + timedelta(seconds=30)
             for symbol in dict.fromkeys(symbols) if rules.fills_need_symbol else (None,):
                 unified = self._market(symbol)["symbol"] if symbol is not None else None
                 told = history.pages(
@@ -234,78 +239,27 @@ class CcxtBroker:
                 found += [one for one in fills if one is not None and one.time >= since]
             return sorted(found, key=lambda one: (one.time, one.venue_fill_id))
 
-        return self._ask(act)
+        return self._calls.ask(act)
 
     def positions(self) -> list[VenuePosition]:
         if not self._is_perpetual:
             return []
-        return self._ask(lambda: accounts.positions_of(self._client))
+        return self._calls.ask(lambda: accounts.positions_of(self._client))
 
     def balances(self) -> list[Balance]:
-        return self._ask(lambda: accounts.balances_of(self._client, is_perpetual=self._is_perpetual))
+        return self._calls.ask(lambda: accounts.balances_of(self._client, is_perpetual=self._is_perpetual))
 
     def flows_since(self, since: datetime) -> list[VenueFlow]:
-        return self._ask(lambda: history.flows(self._client, since, self._now(), is_perpetual=self._is_perpetual))
+        return self._calls.ask(lambda: history.flows(self._client, since, self._calls.now(), is_perpetual=self._is_perpetual))
 
     def updates(self) -> AsyncGenerator[Update, None]:
         """Whoever stops before it ends closes it (``contextlib.aclosing``): there is a connection in it."""
-        return listen(self._exchange_id, self._credentials, self._endpoint, self._dialect, self._loaded)
+        return listen(self._exchange_id, self._credentials, self._endpoint, self._dialect, self._calls.loaded)
 
     def close(self) -> None:
-        self._client.session.close()
+        self._calls.close()
 
     # -- how ---------------------------------------------------------------------------------------------------------
-
-    def _change(self, act: Callable[[], Result]) -> Result:
-        try:
-            self._load()
-        except Unavailable as error:
-            refusal = NotSent(error.message)
-        else:
-            return self._run(act, as_change_error)
-        raise refusal
-
-    def _ask(self, act: Callable[[], Result], *, missing_is_none: bool = False) -> Result:
-        self._load()
-        return self._run(act, as_question_error, missing_is_none=missing_is_none)
-
-    def _load(self) -> None:
-        if not self._client.markets:
-            self._run(self._client.load_markets, as_question_error)
-
-    def _loaded(self) -> Any:
-        self._load()
-        return self._client
-
-    def _run(self, act: Callable[[], Result], as_error: Callable[..., BrokerError], *, missing_is_none: bool = False) -> Result:
-        error: BrokerError | None = None
-        for again in (True, False):
-            self._client.begin()
-            try:
-                return act()
-            except BrokerError:
-                raise
-            except Exception as caught:
-                answer = self._client.answer
-                verdict = judge(caught, answer, self._client.may_have_changed, self._dialect)
-                if verdict is Verdict.MISSING and missing_is_none:
-                    return None  # type: ignore[return-value]
-                error = as_error(verdict, answer)
-            if verdict is not Verdict.CLOCK or not again or not self._set_clock():
-                break
-        # Outside of the handler: what ccxt raised names addresses and answers, and must not come along as a context.
-        raise error  # type: ignore[misc]
-
-    def _set_clock(self) -> bool:
-        try:
-            self._client.load_time_difference()
-        except Exception:
-            return False
-        return True
-
-    def _now(self) -> datetime:
-        """By the venue's clock, as far as it is known."""
-        return datetime.now(UTC) - timedelta(milliseconds=int(self._client.options.get("timeDifference") or 0))
 
     def _market(self, symbol: str) -> Any:
         kind = "swap" if self._is_perpetual else "spot"
@@ -321,13 +275,13 @@ class CcxtBroker:
         if request.type is not Type.MARKET and request.time_in_force not in self.capabilities.time_in_force:
             raise Refused(Verdict.REFUSED, "This venue does not take this time in force.")
         try:
-            same = Decimal(self._client.amount_to_precision(market["symbol"], str(request.quantity))) == request.quantity
+            same = Decimal(self._client.amount_to_precision(market["symbol"], _text(request.quantity))) == request.quantity
         except ccxt.InvalidOrder:  # less than the smallest step
             same = False
         if not same:
             raise Refused(Verdict.BAD_QUANTITY, SENTENCES[Verdict.BAD_QUANTITY])
         for price in (request.limit_price, request.stop_price):
-            if price is not None and Decimal(self._client.price_to_precision(market["symbol"], str(price))) != price:
+            if price is not None and Decimal(self._client.price_to_precision(market["symbol"], _text(price))) != price:
                 raise Refused(Verdict.BAD_PRICE, SENTENCES[Verdict.BAD_PRICE])
 
     def _order_params(self, request: OrderRequest) -> dict[str, Any]:
@@ -337,7 +291,7 @@ class CcxtBroker:
         if request.reduce_only and self._is_perpetual:
             params["reduceOnly"] = True
         if self._dialect.deadline is not None:
-            params["deadline"] = (self._now() + self._dialect.deadline).strftime("%Y-%m-%dT%H:%M:%SZ")
+            params["deadline"] = (self._calls.now() + self._dialect.deadline).strftime("%Y-%m-%dT%H:%M:%SZ")
         return params
 
     def _find(self, key: OrderKey) -> dict[str, Any] | None:
@@ -368,7 +322,7 @@ class CcxtBroker:
         raise missing
 
     def _order(self, told: Any, symbol: str, *, request: OrderRequest | None = None, client_order_id: str = "") -> VenueOrder:
-        return order_of(told, symbol=symbol, seen_at=self._now(), request=request, client_order_id=client_order_id)
+        return order_of(told, symbol=symbol, seen_at=self._calls.now(), request=request, client_order_id=client_order_id)
 
 
 def _kind(request: OrderRequest) -> str:
@@ -376,4 +330,5 @@ def _kind(request: OrderRequest) -> str:
 
 
 def _text(value: Decimal | None) -> str | None:
+    """Without an exponent, which ccxt does not always read."""
     return None if value is None else format(value, "f")

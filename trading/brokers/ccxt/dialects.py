@@ -56,6 +56,8 @@ class Dialect:
         ccxt sends what market buys cost; the size in the base currency is put in its place.
     ends_stream : frozenset of str
         Events that say that nothing more will come although the connection stays open.
+    shares_instruments : bool
+        Loading them finds out nothing that belongs to the account.
     market_types : mapping
         By our name of a market, which kinds of instruments are loaded: an exchange has thousands of others.
     acknowledges_stream : bool
@@ -82,6 +84,7 @@ class Dialect:
     base_sized_market: bool = False
     demo_perpetual: bool = False
     loads_currencies: bool = True
+    shares_instruments: bool = False
     market_types: Mapping[str, list[str]] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     codes: Mapping[str, Verdict] = field(default_factory=dict)
@@ -110,6 +113,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         fill_page=1000,
         demo_perpetual=True,
         loads_currencies=False,
+        shares_instruments=True,
         market_types={"spot": ["spot"], "perpetual": ["linear"]},
         options={"fetchMargins": False, "fetchOpenOrders": {"warnWithoutSymbol": False}},
         codes=BINANCE,
@@ -143,6 +147,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         deadline=timedelta(seconds=10),
         valid_for=timedelta(seconds=20),
         newest_first=True,
+        shares_instruments=True,
         phrases=KRAKEN_PHRASES,
     ),
     # Stop orders live apart, with questions of their own.

@@ -151,7 +151,10 @@ async def _close(client: Any, tasks: list[asyncio.Task[None]]) -> None:
 
 def _prepared(client: Any, dialect: Dialect, shared: Any, news: asyncio.Queue[Update]) -> Any:
     client.attach(dialect.ends_stream)
-    client.set_markets(list(shared.markets.values()), shared.currencies)
+    client.set_markets_from_exchange(shared)
+    for name, value in shared.options.items():
+        if client.options.get(name) is None:  # what was found out about the account
+            client.options[name] = value
     client.options["timeDifference"] = shared.options.get("timeDifference", 0)
     client.streaming = {**client.streaming, "keepAlive": PING_EVERY}
     client.orders = Told(lambda told: _order(client, told, news))
