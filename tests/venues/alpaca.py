@@ -57,6 +57,8 @@ class AlpacaVenue:
         self.credentials = Credentials({"key": f"PK{secrets.token_hex(9).upper()}", "secret": secrets.token_urlsafe(30)})
         self.requests: list[tuple[str, str]] = []
         """What reached the server, in order: method and path."""
+        self.rate_limit = {"Retry-After": "7"}
+        """What the headers of a 429 say."""
         self._revoked = False
         self._sockets: set[web.WebSocketResponse] = set()
         self._kept: list[dict[str, Any]] = []
@@ -139,7 +141,7 @@ class AlpacaVenue:
         if fault is Fault.REVOKED or not self._accepts(*sent):
             return _told((401, {"code": 40110000, "message": "request is not authorized"}))
         if fault is Fault.RATE_LIMIT:
-            return _told((429, {"code": 42910000, "message": "rate limit exceeded"}), {"Retry-After": "7"})
+            return _told((429, {"code": 42910000, "message": "rate limit exceeded"}), self.rate_limit)
         if fault is Fault.REJECT:
             return _told(Said(*REJECTIONS[operation]).answer)
         if fault is Fault.BROKEN:

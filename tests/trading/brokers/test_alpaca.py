@@ -14,17 +14,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
 
 from tests.venues import alpaca as local
 from tests.venues.alpaca import AlpacaVenue
 from tests.venues.faults import Fault
-from trading.brokers.alpaca import AlpacaBroker
+from trading.brokers.alpaca import AlpacaBroker, stream
 from trading.brokers.alpaca import broker as adapter
 from trading.brokers.protocol import (
     BadCredentials,
     Balance,
     BrokerError,
     Credentials,
+    Endpoint,
     FlowKind,
     NotSent,
     OrderKey,
@@ -137,6 +139,37 @@ def test_a_coin_pair_has_one_name_everywhere(venue: AlpacaVenue, broker: AlpacaB
 
     assert broker.positions() == [VenuePosition("BTC/USD", Decimal("0.123456789"), Decimal(60000))]
     assert [one.symbol for one in broker.fills_since(venue.exchange.clock() - EARLIER, [])] == ["BTC/USD"]
+
+
+@pytest.mark.parametrize(
+    ("is_paper", "asked_at", "listened_at"),
+    [
+        (True, "https://paper-api.alpaca.markets/v2/account", "wss://paper-api.alpaca.markets/stream"),
+        (False, "https://api.alpaca.markets/v2/account", "wss://api.alpaca.markets/stream"),
+    ],
+)
+async def test_paper_money_and_real_money_have_addresses_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, is_paper: bool, asked_at: str, listened_at: str
+) -> None:
+    asked_for: list[str] = []
+
+    def unreachable(*parts: str, **_: object) -> None:
+        asked_for.append(parts[-1])
+        raise requests.ConnectionError
+
+    def deaf(url: str, **_: object) -> None:
+        asked_for.append(url)
+        raise OSError
+
+    monkeypatch.setattr(requests.Session, "request", lambda session, method, url, **_: unreachable(method, url))
+    monkeypatch.setattr(stream, "connect", deaf)
+    broker = AlpacaBroker(Credentials({"key": "k", "secret": "s"}), Endpoint(is_paper=is_paper))
+    with pytest.raises(Unavailable):
+        broker.permissions()
+    with pytest.raises(Unavailable):
+        await anext(broker.updates())
+
+    assert asked_for == [asked_at, listened_at]
 
 
 # -- orders -----------------------------------------------------------------------------------------------------------
@@ -479,6 +512,27 @@ def test_too_many_requests_say_how_long_to_wait(venue: AlpacaVenue, broker: Alpa
     assert limited.value.retry_after == 7
 
 
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"X-RateLimit-Reset": "{soon}"}, 20, 30),
+        ({"X-RateLimit-Reset": "0"}, 0, 0),
+        ({"Retry-After": "86400"}, 60, 60),
+        ({"Retry-After": "soon"}, 60, 60),
+        ({}, 60, 60),
+    ],
+)
+def test_without_a_word_the_wait_is_a_window(
+    venue: AlpacaVenue, broker: AlpacaBroker, headers: dict[str, str], least: float, most: float
+) -> None:
+    venue.rate_limit = {name: value.format(soon=int(time.time()) + 30) for name, value in headers.items()}
+    venue.faults.next("ask", Fault.RATE_LIMIT)
+    with pytest.raises(RateLimited) as limited:
+        broker.permissions()
+
+    assert least <= limited.value.retry_after <= most
+
+
 def test_where_nobody_listens_nothing_was_sent(venue: AlpacaVenue) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # taken, and not listening: a connection is refused
@@ -489,6 +543,15 @@ def test_where_nobody_listens_nothing_was_sent(venue: AlpacaVenue) -> None:
         with pytest.raises(Unavailable):
             broker.permissions()
         broker.close()
+
+
+def test_a_path_that_alpaca_does_not_have_is_no_answer(venue: AlpacaVenue) -> None:
+    broker = AlpacaBroker(venue.credentials, replace(venue.endpoint, base_url=f"{venue.endpoint.base_url}/elsewhere"))
+    with pytest.raises(Unavailable):
+        broker.permissions()
+    with pytest.raises(BrokerError):
+        broker.submit(asked())
+    broker.close()
 
 
 def test_a_revoked_key_is_refused_everywhere(venue: AlpacaVenue, broker: AlpacaBroker) -> None:

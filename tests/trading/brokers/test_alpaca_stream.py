@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -167,14 +168,12 @@ async def test_a_revoked_key_ends_the_stream(venue: AlpacaVenue, broker: AlpacaB
 
 async def test_a_stream_that_nobody_answers_is_unavailable(venue: AlpacaVenue) -> None:
     """Something that takes connections and says nothing, and then nothing at all."""
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    address = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
-    broker = AlpacaBroker(venue.credentials, replace(venue.endpoint, base_url=address, timeout=0.1))
-    with pytest.raises(Unavailable):
-        await next_of(broker.updates())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        broker = AlpacaBroker(venue.credentials, replace(venue.endpoint, base_url=address, timeout=0.1))
+        with pytest.raises(Unavailable):
+            await next_of(broker.updates())
 
-    silent.close()
-    await silent.wait_closed()
     with pytest.raises(Unavailable):
         await next_of(broker.updates())
     broker.close()

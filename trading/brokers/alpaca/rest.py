@@ -33,12 +33,12 @@ WINDOW: Final = 60.0
 """Seconds in which Alpaca counts requests: the longest that it can be worth to wait."""
 
 
-class Absent(Exception):
-    """Alpaca says that it has no such order."""
+class Absent(Unavailable):
+    """Alpaca says that it has no such order; to any other question, that is no answer."""
 
 
 class Client(TradingClient):
-    """alpaca-py's client, sending once; raises the protocol's errors, and ``Absent`` where a question finds no order.
+    """alpaca-py's client, sending once; raises the protocol's errors.
 
     ``raw_data`` keeps answers as they came: its models would make numbers of fills floats.
     """
@@ -80,7 +80,7 @@ class Client(TradingClient):
         if status >= 500 or status < 400:
             raise _unknown(changes, f"Alpaca answered with HTTP {status}.")
         if not changes and (code == NOT_FOUND or (status == 404 and "order not found" in said.lower())):
-            raise Absent
+            raise Absent("Alpaca has nothing of that name.")
         if not changes:
             raise Unavailable(f"Alpaca did not answer the question (HTTP {status}): {said or 'no reason'}")
         if not code and not said:
