@@ -93,7 +93,7 @@ class Sized:
 
 def size(wish: Wish, room: Room, profile: RiskProfile) -> Sized:
     """The position for ``wish``: never more than it asks for, and the smallest that a cap leaves, rounded down to the lot."""
-    equity, unit = max(room.equity, ZERO), wish.mark * wish.point_value
+    equity, unit = room.equity, wish.mark * wish.point_value
     stop = stop_price(wish, profile)
     caps = {Cap.ALLOCATION: _most(abs(wish.target) * wish.allocation * equity, _cost(wish))}
     # No strategy is asked for more than a full signal.
@@ -112,6 +112,7 @@ def size(wish: Wish, room: Room, profile: RiskProfile) -> Sized:
     ):
         if used is not None:
             caps[cap] = _most(limit * equity - used, unit)
+    # Below zero where the equity is, or where more is at work already than may be.
     caps = {cap: max(most, ZERO) for cap, most in caps.items()}
     bound_by = min(caps, key=caps.__getitem__)  # the first of equals: where nothing binds, what was asked for
     quantity = quantity_down(caps[bound_by], wish.lot)

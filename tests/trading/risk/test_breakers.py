@@ -158,6 +158,14 @@ def test_an_account_emptied_and_filled_again_keeps_what_it_lost() -> None:
     assert [one.breaker for one in trips] == [Breaker.DAILY_LOSS]
 
 
+@pytest.mark.parametrize("nothing", [0, -7])
+def test_an_account_that_began_with_nothing_has_nothing_to_lose(nothing: int) -> None:
+    state, tripped = through(at(0, nothing), at(1, nothing - 1), at(2, 10), at(3, 10_000, 9_990))
+    assert tripped == []
+    assert (state.daily_loss, state.drawdown) == (0, 0)
+    assert [one.breaker for one in observe(state, at(4, 9_800, 9_990), PROFILE)[1]] == [Breaker.DAILY_LOSS]
+
+
 def test_an_account_that_lost_everything_trades_again_only_after_a_reset() -> None:
     state, _ = through(at(0, 10_000), at(1, -50), at(2, 20_000, 20_050), at(3, 20_000, 20_050, day=1))
     assert state.drawdown == 1

@@ -37,8 +37,21 @@ def test_with_room_it_is_what_was_asked_for() -> None:
 
 
 def test_fee_and_slippage_are_part_of_what_it_costs() -> None:
-    assert sized(price=D("100.05"), fee_rate=D("0.001")) == (D("3.99"), Cap.ALLOCATION)  # a unit costs 100.15005
-    assert sized(target=D(-1), price=D("99.95"), fee_rate=D("0.001")) == (D("-3.99"), Cap.ALLOCATION)
+    fine = {"fee_rate": D("0.001"), "lot": D("0.0001")}
+    assert sized(price=D("100.05"), **fine) == (D("3.994"), Cap.ALLOCATION)  # a unit costs 100.15005
+    assert sized(target=D(-1), price=D("99.95"), **fine) == (D("-3.994"), Cap.ALLOCATION)  # 100.14995
+    assert sized(price=D("99.95"), **fine) == (D("3.996"), Cap.ALLOCATION)  # a better price is no money yet: 100.09995
+
+
+def test_a_quotient_is_not_rounded_up_to_a_lot_that_cannot_be_paid_for() -> None:
+    """Three units cost 1e-26 more than there is, which 28 digits of a quotient do not show."""
+    unit, there = D("33.33333333333333333333"), D("99.99999999999999999998999999")
+    assert there < 3 * unit
+    assert there / unit == 3
+    whole = replace(WISH, allocation=D(1), price=unit, mark=unit, lot=D(3), atr=None)
+    wide = profile(5, {"maximum_position": 1, "exposure_symbol": 1})
+    assert size(whole, Room(there), wide).quantity == 0
+    assert size(whole, Room(3 * unit), wide).quantity == 3
 
 
 @pytest.mark.parametrize(
@@ -86,6 +99,9 @@ def test_the_risk_at_the_stop_bounds_it() -> None:
         ({"atr": D("0.333"), "tick": D("0.01"), "target": D(-1)}, "101.16"),
         ({"atr": D("0.0001")}, "99.99"),  # a tick away at least
         ({"atr": D("0.0001"), "target": D(-1)}, "100.01"),
+        ({"atr": D("0.0001"), "price": D(99)}, "98.99"),  # from what the order gets, where that is better
+        ({"atr": D("0.0001"), "price": D(101), "target": D(-1)}, "101.01"),
+        ({"stop": D("99.5"), "price": D(99)}, "93"),
         ({"atr": D(50)}, "0.01"),  # no price is lower
     ],
 )

@@ -121,6 +121,15 @@ def test_a_reversal_is_judged_by_the_part_that_opens() -> None:
     assert code(reversal, changed(account={"gross": D(4_000)})) == "short-not-allowed"
 
 
+def test_a_reversal_is_paid_with_what_it_closes() -> None:
+    """All of 10,000 is tied up, 4,000 of it in the position: as much may be short afterwards, but for the fee."""
+    full = changed(account={"gross": D(10_000)}, market={"short_allowed": True})
+    reversal = replace(BUY, held=D(40), stop=None, fee_rate=D(0))
+    assert code(replace(reversal, quantity=D(-80)), full) is None
+    assert code(replace(reversal, quantity=D("-80.0001")), full) == "buying-power"
+    assert code(replace(reversal, quantity=D(-80), fee_rate=D("0.001")), full) == "buying-power"
+
+
 def test_the_closing_half_of_a_reversal_passes_where_the_whole_does_not() -> None:
     reversal = replace(BUY, held=D(40), quantity=D(-80), stop=D(101))
     assert code(reversal, RUINED) == "buying-power"
