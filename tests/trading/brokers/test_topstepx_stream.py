@@ -268,6 +268,8 @@ async def test_the_hub_is_understood_by_pysignalrs_own_client(venue: TopstepXVen
             broker.submit(buy("heard"))
             (argument,) = await heard.get()
     finally:
+        if client._transport._ws is not None:  # it has no way of its own to close
+            await client._transport._ws.close()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     row = argument.get("data", argument)

@@ -12,7 +12,9 @@ named here as an assumption.
   of the request is nowhere.
 * The account has no currency in the answers. Assumption: all is in US dollars, as the contracts are.
 * Cancelling is documented for simulated accounts that copy no other; others are answered with Refused("trading-disabled").
-* There is no reduce-only, no margin, and no history of deposits. Nothing in the interface withdraws money.
+* Topstep's own rules, which no answer tells: automation has to run on the trader's own machine, not on a rented server.
+* There is no reduce-only (the position is asked for before such an order is sent), no margin, and no history of deposits.
+  Nothing in the interface withdraws money.
 """
 
 from trading.brokers.topstepx.broker import TopstepXBroker

@@ -54,12 +54,16 @@ LOGIN_ERRORS: Final = {
 }
 
 REASONS: Final = (
-    (("tag",), "duplicate-id", "TopstepX has had an order of this client order id."),
-    (("trading status", "unavailable", "trading hours", "market is closed"), "market-closed", "The market is closed."),
+    (("custom tag", "customtag"), "duplicate-id", "TopstepX has had an order of this client order id."),
+    (
+        ("trading status", "trading is currently unavailable", "trading hours", "market is closed"),
+        "market-closed",
+        "The market is closed.",
+    ),
     (("price", "tick size"), "bad-price", "TopstepX does not accept this price."),
     (("margin", "funds", "balance"), "insufficient-funds", "The account has too little for this order."),
     (("maximum position", "size", "quantity"), "bad-quantity", "TopstepX does not accept this quantity."),
-    (("symbol", "contract"), "unknown-symbol", "TopstepX does not trade this contract."),
+    (("invalid symbol", "invalid contract"), "unknown-symbol", "TopstepX does not trade this contract."),
 )
 
 
