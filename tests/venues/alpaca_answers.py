@@ -41,6 +41,8 @@ class AlpacaAnswers:
         self.exchange = exchange
         self.account: dict[str, Any] = {}
         """Fields of the account that differ from the usual; None: not told."""
+        self.tells_hours = True
+        """Whether an activity that is no trade says when it was posted, or its day alone."""
         self._replaced: dict[int, int] = {}
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes, skew: timedelta) -> Answer:
@@ -106,7 +108,7 @@ class AlpacaAnswers:
 
     def _activities(self, query: Mapping[str, str], kind: str | None) -> list[dict[str, Any]]:
         fills = [(one.at, written.fill(one)) for one in self.exchange.fills]
-        flows = [(one[4], written.flow(one)) for one in self.exchange.flows]
+        flows = [(one[4], written.flow(one, hours=self.tells_hours)) for one in self.exchange.flows]
         if kind == "FILL" or query.get("category") == "trade_activity":
             flows = []
         if query.get("category") == "non_trade_activity":

@@ -125,7 +125,7 @@ def fill(one: Execution) -> Json:
     }
 
 
-def flow(one: tuple[int, str, str, Decimal, datetime]) -> Json:
+def flow(one: tuple[int, str, str, Decimal, datetime], *, hours: bool) -> Json:
     """Money, or coins that were charged: those are named by their pair, and the money is nought."""
     number, kind, currency, amount, at = one
     coins = currency != "USD"
@@ -133,7 +133,7 @@ def flow(one: tuple[int, str, str, Decimal, datetime]) -> Json:
         "id": activity_id(at, made("flow", number)),
         "activity_type": "CFEE" if coins else KINDS.get(kind, kind),
         "date": f"{at.astimezone(NEW_YORK):%Y-%m-%d}",
-        "created_at": moment(at),
+        **({"created_at": moment(at)} if hours else {}),
         "net_amount": "0" if coins else plain(amount),
         "description": "Coin Pair Transaction Fee (Non USD)" if coins else "",
         "symbol": f"{currency}USD" if coins else "",

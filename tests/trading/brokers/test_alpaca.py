@@ -619,6 +619,18 @@ def test_money_that_came_and_went_is_told_with_fees_in_what_they_took(venue: Alp
     assert broker.flows_since(flows[-1].time + timedelta(microseconds=1)) == []
 
 
+def test_where_a_day_alone_is_told_that_day_is_told_again(venue: AlpacaVenue, broker: AlpacaBroker) -> None:
+    """A fee is posted at the end of the day: who asked at noon must hear of it afterwards."""
+    noon = datetime(2026, 7, 1, 16, tzinfo=UTC)
+    venue.exchange.clock = lambda: noon + timedelta(hours=9)  # in New York still the first of July, elsewhere the second
+    venue.answers.tells_hours = False
+    venue.exchange.flow("CFEE", "BTC", Decimal("-0.001"))
+
+    for since in (noon, noon + timedelta(hours=10)):
+        assert [one.time for one in broker.flows_since(since)] == [datetime(2026, 7, 1, 4, tzinfo=UTC)]
+    assert broker.flows_since(noon + timedelta(hours=12)) == []
+
+
 # -- secrets ----------------------------------------------------------------------------------------------------------
 
 

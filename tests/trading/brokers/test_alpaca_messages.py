@@ -226,6 +226,7 @@ def test_quantities_and_prices_are_sent_as_the_digits_they_are() -> None:
         (422, 42210000, "cannot replace order in accepted status", "venue-refused"),
         (422, 42210000, "order parameters are not changed", "venue-refused"),
         (404, 40410000, "order not found for 904837e3", "not-open"),
+        (404, 40410000, "endpoint not found", "venue-refused"),
         (422, 42210000, "invalid crypto time_in_force", "venue-refused"),
     ],
 )

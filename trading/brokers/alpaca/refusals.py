@@ -65,7 +65,7 @@ def meaning(status: int, code: int, said: str) -> str:
         return "trading-disabled"
     if _ASSET_NOT_FOUND.search(said):
         return "unknown-symbol"
-    if code == NOT_FOUND or (status == 404 and "order not found" in said):
+    if (code == NOT_FOUND or status == 404) and "order" in said:
         return "not-open"
     if "not cancelable" in said or "already replaced" in said:
         return "not-open"
