@@ -127,7 +127,8 @@ RULES: Final[tuple[Rule, ...]] = (
         measures.unbroken(Breaker.DAILY_LOSS), OPENING,
         {
             "": "The account lost %(value)s today (%(money)s); the limit is %(limit)s.",
-            "tripped": "The account lost %(value)s earlier today; the limit was %(limit)s. Nothing is opened until tomorrow.",
+            "tripped": "The account lost %(value)s earlier today; the limit was %(limit)s. "
+            "Nothing is opened until its next day.",
         },
     ),
     Rule(
@@ -135,7 +136,8 @@ RULES: Final[tuple[Rule, ...]] = (
         measures.unbroken(Breaker.DRAWDOWN), OPENING,
         {
             "": "The account is %(value)s below its highest equity (%(money)s); the limit is %(limit)s.",
-            "tripped": "The account fell %(value)s below its highest equity; the limit was %(limit)s. Reset it to go on.",
+            "tripped": "The account fell %(value)s below its highest equity; the limit was %(limit)s. "
+            "Reset the breaker to go on.",
         },
     ),
     Rule(
@@ -143,7 +145,7 @@ RULES: Final[tuple[Rule, ...]] = (
         measures.unbroken(Breaker.LOSSES), OPENING,
         {
             "": "Losing trades in a row: %(value)s; the limit is %(limit)s.",
-            "tripped": "Losing trades in a row came to %(value)s; the limit was %(limit)s. Reset it to go on.",
+            "tripped": "Losing trades in a row came to %(value)s; the limit was %(limit)s. Reset the breaker to go on.",
         },
     ),
     Rule(
@@ -151,7 +153,7 @@ RULES: Final[tuple[Rule, ...]] = (
         measures.unbroken(Breaker.INFRASTRUCTURE), OPENING,
         {
             "": "Failures within %(window)s: %(value)s; the limit is %(limit)s.",
-            "tripped": "Failures came to %(value)s; the limit was %(limit)s. Reset it to go on.",
+            "tripped": "Failures came to %(value)s; the limit was %(limit)s. Reset the breaker to go on.",
         },
     ),
     Rule(

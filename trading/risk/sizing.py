@@ -46,7 +46,7 @@ class Wish:
     allocation : Decimal
         Share of equity at full exposure, 0..1.
     price, mark : Decimal
-        What the order is expected to get, and what the market values a unit at.
+        What the order is expected to get, and what the market values a unit at; both above 0.
     atr : Decimal or None
         Average true range in price; None where it is not known yet.
     stop : Decimal or None

@@ -47,7 +47,6 @@ def texts() -> Iterator[str]:
         yield from (parameter.label, parameter.help)
         yield from (label for _, label in parameter.choices)
     for rule in RULES:
-        yield rule.label
-        yield from rule.wordings.values()
+        yield from (rule.label, rule.refuses, *rule.wordings.values())
     for labels in (STATES, BREAKERS, CAPS):
         yield from labels.values()

@@ -156,7 +156,7 @@ LIMITS: list[tuple[str, Callable[[Any], Given], list[Any], list[Any], str]] = [
         lambda low: (BUY, changed(breakers=lived(10_000, low, 10_000))),
         ["9800.01"],
         ["9800", "9700"],
-        "The account lost 2.0 % earlier today; the limit was 2.0 %. Nothing is opened until tomorrow.",
+        "The account lost 2.0 % earlier today; the limit was 2.0 %. Nothing is opened until its next day.",
     ),
     (
         "breaker-losses",
@@ -336,7 +336,11 @@ def test_an_ordinary_order_is_accepted_and_everything_is_checked() -> None:
     assert verdict.not_checked == ()
 
 
-@pytest.mark.parametrize(("code", "given", "passing", "refused", "sentence"), LIMITS)
+@pytest.mark.parametrize(
+    ("code", "given", "passing", "refused", "sentence"),
+    LIMITS,
+    ids=[f"{code}, {passing[-1]}" for code, _, passing, *_ in LIMITS],
+)
 def test_each_rule_at_its_limit(
     code: str, given: Callable[[Any], Given], passing: list[Any], refused: list[Any], sentence: str
 ) -> None:
