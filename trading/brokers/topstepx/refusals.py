@@ -56,7 +56,7 @@ LOGIN_ERRORS: Final = {
 REASONS: Final = (
     (("custom tag", "customtag"), "duplicate-id", "TopstepX has had an order of this client order id."),
     (
-        ("trading status", "trading is currently unavailable", "trading hours", "market is closed"),
+        ("trading status", "currently unavailable", "trading hours", "market is closed"),
         "market-closed",
         "The market is closed.",
     ),
