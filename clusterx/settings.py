@@ -6,6 +6,7 @@ default: production refuses to start without them.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -228,6 +229,8 @@ if FEED not in FEEDS:
     raise ImproperlyConfigured(f"FEED must be auto, recorded, simulated, binance or off, was {FEED!r}")
 RECORDED_DATA = Path(os.environ.get("RECORDED_DATA") or BASE_DIR.parent / "shared" / "data")
 LOCAL_VENUE_URL = os.environ.get("LOCAL_VENUE_URL", "http://127.0.0.1:8765").rstrip("/")
+# Other addresses for brokers than their own, as {"alpaca": "http://127.0.0.1:9000"}: a test environment, a proxy.
+BROKER_URLS: dict[str, str] = json.loads(os.environ.get("BROKER_URLS") or "{}")
 os.environ["NUMBA_CACHE_DIR"] = str(DATA.machine_code)
 
 # -- people ---------------------------------------------------------------------------------------------------

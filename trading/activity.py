@@ -18,7 +18,7 @@ from marketdata.models import Instrument
 from strategies.library import LIBRARY
 from strategies.wording import said
 from trading import events
-from trading.models import Order
+from trading.models import Account, CashFlow, Connection, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, An
     if facts.get("order_type"):
         words["kind"] = Order.Type(facts["order_type"]).label
     currency = facts.get("currency", "")
-    for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance"}:
+    for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance", "amount"}:
         words[name] = _number(name, Decimal(facts[name]), currency, instrument)
     return words
 
@@ -82,7 +82,7 @@ def _number(name: str, number: Decimal, currency: str, instrument: Instrument | 
             return f"{figures.quantity(number, instrument)}\u00a0{instrument.base}"
         case "quantity" | "price":
             return figures.quantity(number)
-        case "realised_pnl":
+        case "realised_pnl" | "amount":
             return figures.signed_money(number, currency)
         case _money:
             return figures.money(number, currency)
@@ -146,5 +146,27 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
             return text % words, "warn"
         case events.ORDER_SETTLED:
             return _("Settled: the venue never received the order for %(quantity)s on %(instrument)s.") % words, "warn"
+        case events.ORDER_ADOPTED:
+            text = _("Found at the venue, placed by nobody here: an order for %(quantity)s on %(instrument)s.")
+            return text % words, "warn"
+        case events.STATE_CHANGED if facts["state"] == Account.State.ACTIVE:
+            return _("The account trades again.") % words, "info"
+        case events.STATE_CHANGED if facts["state"] == Account.State.REDUCE_ONLY:
+            return _("The account only reduces positions: %(reason)s") % words, "warn"
+        case events.STATE_CHANGED:
+            return _("The account is halted: %(reason)s") % words, "bad"
+        case events.DIFFERENCE_FOUND:
+            return _("%(subject)s does not agree: %(ours)s here, %(venues)s at the venue.") % words, "bad"
+        case events.DIFFERENCE_GONE:
+            return _("%(subject)s agrees again: %(ours)s.") % words, "good"
+        case events.MONEY_MOVED:
+            words["kind"] = CashFlow.Kind(facts["kind"]).label
+            return _("%(kind)s: %(amount)s.") % words, "info"
+        case events.CONNECTION_CHANGED if facts["reason"]:
+            words["status"] = Connection.Status(facts["status"]).label
+            return _("Connection: %(status)s. %(reason)s") % words, "warn"
+        case events.CONNECTION_CHANGED:
+            words["status"] = Connection.Status(facts["status"]).label
+            return _("Connection: %(status)s.") % words, "info"
         case _unknown:
             return type, "info"

@@ -31,6 +31,12 @@ ORDER_EXPIRED = "order.expired"
 ORDER_ACCEPTED = "order.accepted"
 ORDER_UNKNOWN = "order.unknown"
 ORDER_SETTLED = "order.settled"
+ORDER_ADOPTED = "order.adopted"
+STATE_CHANGED = "account.state-changed"
+DIFFERENCE_FOUND = "account.difference-found"
+DIFFERENCE_GONE = "account.difference-gone"
+MONEY_MOVED = "account.money-moved"
+CONNECTION_CHANGED = "connection.changed"
 
 ENDED = {"cancelled": ORDER_CANCELLED, "rejected": ORDER_REJECTED, "expired": ORDER_EXPIRED}
 
@@ -119,6 +125,7 @@ class RejectionNews:
 @register_payload(ORDER_ACCEPTED)
 @register_payload(ORDER_UNKNOWN)
 @register_payload(ORDER_SETTLED)
+@register_payload(ORDER_ADOPTED)
 @dataclass(frozen=True, slots=True)
 class OrderNews:
     order: str
@@ -150,3 +157,39 @@ class FillNews:
     realised_pnl: str
     closed: bool
     currency: str
+
+
+@register_payload(STATE_CHANGED)
+@dataclass(frozen=True, slots=True)
+class StateNews:
+    state: str
+    before: str
+    code: str
+    reason: str
+
+
+@register_payload(DIFFERENCE_FOUND)
+@register_payload(DIFFERENCE_GONE)
+@dataclass(frozen=True, slots=True)
+class DifferenceNews:
+    """``subject`` is a symbol or a currency as the venue names it."""
+
+    subject: str
+    ours: str
+    venues: str
+
+
+@register_payload(MONEY_MOVED)
+@dataclass(frozen=True, slots=True)
+class MoneyNews:
+    kind: str
+    amount: str
+    currency: str
+    venue_flow_id: str
+
+
+@register_payload(CONNECTION_CHANGED)
+@dataclass(frozen=True, slots=True)
+class ConnectionNews:
+    status: str
+    reason: str

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 
+from django.conf import settings
+
+from clusterx.sealing import CannotOpen, open_sealed, seal
 from marketdata.models import Instrument
 from trading.brokers.paper.broker import PaperBroker
-from trading.brokers.protocol import Broker
-from trading.models import Account
+from trading.brokers.protocol import BadCredentials, Broker, Credentials, Endpoint
+from trading.brokers.registry import offer
+from trading.models import Account, Connection
 
 
 def connect(account: Account, clock: Callable[[], datetime]) -> Broker:
-    """The account's broker, ready to be used by this thread; the caller closes it."""
-    return PaperBroker(account, clock)
+    """The account's broker, ready to be used by this thread; the caller closes it.
+
+    Raises BadCredentials where there are none, or this process cannot open them: only the trading worker can.
+    """
+    if account.kind == Account.Kind.PAPER:
+        return PaperBroker(account, clock)
+    return opened(account.connection)
+
+
+def opened(connection: Connection) -> Broker:
+    """Raises BadCredentials."""
+    if connection.sealed is None:
+        raise BadCredentials("The key was revoked here.")
+    try:
+        fields = json.loads(open_sealed(bytes(connection.sealed), connection.context))
+    except CannotOpen as error:
+        raise BadCredentials(f"The key cannot be opened here: {error.reason}.") from None
+    return offer(connection.broker).make(Credentials(fields), endpoint_of(connection))
+
+
+def sealed(connection: Connection, fields: dict[str, str]) -> bytes:
+    """``fields`` as they are kept."""
+    return seal(json.dumps(fields).encode(), connection.context)
+
+
+def endpoint_of(connection: Connection) -> Endpoint:
+    """Where it connects. Another address than the venue's own is the operator's to choose, never a person's."""
+    base_url = settings.BROKER_URLS.get(connection.broker, "")
+    return Endpoint(is_paper=connection.is_paper, market=connection.market, base_url=base_url)
 
 
 def symbol_of(account: Account, instrument: Instrument) -> str:
@@ -23,4 +55,7 @@ def symbol_of(account: Account, instrument: Instrument) -> str:
 
 def instrument_called(account: Account, symbol: str) -> Instrument | None:
     """The instrument that the account's broker calls ``symbol``."""
-    return Instrument.objects.select_related("venue").filter(ref=symbol).first()
+    instruments = Instrument.objects.select_related("venue")
+    if account.kind == Account.Kind.PAPER:
+        return instruments.filter(ref=symbol).first()
+    return instruments.filter(venue=account.connection.venue, venue_symbol=symbol).first()

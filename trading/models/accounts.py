@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from trading.models.fields import MONEY
+from marketdata.models import Venue
+from trading.models.fields import MONEY, QUANTITY
 
 
 class Account(models.Model):
@@ -18,6 +19,11 @@ class Account(models.Model):
     class Kind(models.TextChoices):
         PAPER = "paper", _("Paper")
         BROKER = "broker", _("Broker")
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        REDUCE_ONLY = "reduce-only", _("Reduce only")
+        HALTED = "halted", _("Halted")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="accounts")
@@ -36,6 +42,8 @@ class Account(models.Model):
     max_daily_loss_share = models.DecimalField(
         _("daily loss that stops new risk, as a share of equity"), max_digits=5, decimal_places=4, default="0.02"
     )
+    state = models.CharField(_("trading state"), max_length=11, choices=State.choices, default=State.ACTIVE)
+    state_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -55,6 +63,91 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Connection(models.Model):
+    """How an account reaches its broker. The credentials are sealed: the trading worker alone opens them."""
+
+    class Status(models.TextChoices):
+        NEW = "new", _("Not tried yet")
+        CONNECTED = "connected", _("Connected")
+        FAILING = "failing", _("Failing")
+        REVOKED = "revoked", _("Revoked")
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="connection", primary_key=True)
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    broker = models.CharField(_("broker"), max_length=40, help_text=_("As trading.brokers.registry names it."))
+    market = models.CharField(_("market"), max_length=12, default="spot", help_text=_("Where one venue keeps markets apart."))
+    venue = models.ForeignKey(
+        Venue, on_delete=models.PROTECT, related_name="+", help_text=_("Whose instruments and prices it trades by.")
+    )
+    is_paper = models.BooleanField(_("paper money"), default=True)
+    sealed = models.BinaryField(null=True, editable=False)
+    hint = models.CharField(max_length=8, blank=True, help_text=_("The last characters of the key, to tell keys apart."))
+    venue_account = models.CharField(max_length=60, blank=True, help_text=_("What the venue calls the account."))
+    may_trade = models.BooleanField(null=True)
+    may_withdraw = models.BooleanField(null=True)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.NEW)
+    status_reason = models.CharField(max_length=300, blank=True)
+    checked_at = models.DateTimeField(null=True, help_text=_("When the venue last answered, or failed to."))
+    answered_at = models.DateTimeField(null=True, help_text=_("When the venue last answered."))
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(status="revoked", sealed=None) | ~models.Q(status="revoked"),
+                name="connection_revoked_keeps_no_key",
+            ),
+            # A key that can take money away is never kept.
+            models.CheckConstraint(condition=~models.Q(may_withdraw=True), name="connection_cannot_withdraw"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.broker} …{self.hint}"
+
+    @property
+    def context(self) -> str:
+        """What its sealed credentials are bound to."""
+        return f"broker-connection/{self.public_id}"
+
+
+class Holding(models.Model):
+    """Coins that an account had at its venue beside what is traded here: there at the start, deposited, or another's."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="coins_beside")
+    currency = models.CharField(max_length=16)
+    quantity = models.DecimalField(**QUANTITY)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["account", "currency"], name="holding_once")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f} {self.currency}"
+
+
+class Difference(models.Model):
+    """Something that the venue shows and the books do not, or the other way round, since when, and what came of it."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="differences")
+    subject = models.CharField(max_length=60, help_text=_("A symbol or a currency, as the venue names it."))
+    ours = models.DecimalField(**QUANTITY)
+    venues = models.DecimalField(**QUANTITY)
+    first_seen_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "subject"], condition=models.Q(resolved_at=None), name="difference_open_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.ours.normalize():f} here, {self.venues.normalize():f} there"
 
 
 class Lease(models.Model):

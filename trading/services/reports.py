@@ -7,11 +7,12 @@ from datetime import datetime
 
 from django.db import transaction
 
+from trading import events
 from trading.brokers.connect import instrument_called
 from trading.brokers.protocol import VenueFill, VenueOrder
 from trading.models import Account, Fill, Order
 from trading.services.books import book
-from trading.services.orders import believe, client_id
+from trading.services.orders import believe, client_id, record_order
 
 
 class UnknownInstrument(Exception):
@@ -66,7 +67,7 @@ def _adopt(account: Account, told: VenueOrder, at: datetime) -> Order:
     instrument = instrument_called(account, told.symbol)
     if instrument is None:
         raise UnknownInstrument(told.symbol)
-    return Order.objects.create(
+    order = Order.objects.create(
         account=account,
         purpose=Order.Purpose.ADOPTED,
         client_order_id=client_id(account.public_id, "venue", told.symbol, told.venue_order_id),
@@ -84,6 +85,8 @@ def _adopt(account: Account, told: VenueOrder, at: datetime) -> Order:
         created_at=at,
         updated_at=at,
     )
+    record_order(order, events.ORDER_ADOPTED, at)
+    return order
 
 
 def _adopted_for(account: Account, told: VenueFill, at: datetime) -> Order:
@@ -91,7 +94,7 @@ def _adopted_for(account: Account, told: VenueFill, at: datetime) -> Order:
     instrument = instrument_called(account, told.symbol)
     if instrument is None:
         raise UnknownInstrument(told.symbol)
-    order, _ = Order.objects.get_or_create(
+    order, made = Order.objects.get_or_create(
         client_order_id=client_id(account.public_id, "venue-fill", told.symbol, told.venue_fill_id),
         defaults={
             "account": account,
@@ -108,4 +111,6 @@ def _adopted_for(account: Account, told: VenueFill, at: datetime) -> Order:
             "updated_at": at,
         },
     )
+    if made:
+        record_order(order, events.ORDER_ADOPTED, at)
     return order
