@@ -70,7 +70,7 @@ class DirectBroker:
 
     def cancel(self, key: OrderKey) -> VenueOrder | None:
         def cancel() -> Resting:
-            found = self.exchange.by_client_id(key.client_order_id)
+            found = self._found(key)
             if found is None:
                 raise Refusal("not-open", "there is no such order")
             return self.exchange.cancel(found)
@@ -135,8 +135,13 @@ class DirectBroker:
 
     def order(self, key: OrderKey) -> VenueOrder | None:
         self._ask()
-        found = self.exchange.by_client_id(key.client_order_id)
+        found = self._found(key)
         return None if found is None else order_of(found)
+
+    def _found(self, key: OrderKey) -> Resting | None:
+        if key.venue_order_id:
+            return self.exchange.orders.get(int(key.venue_order_id))
+        return self.exchange.by_client_id(key.client_order_id)
 
     def open_orders(self) -> list[VenueOrder]:
         self._ask()

@@ -109,7 +109,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class OrderKey:
-    """Names one order. ``venue_order_id`` is empty where the venue never told it."""
+    """Names one order, by the venue's number where it told one, else by ours. Either may be empty, never both."""
 
     client_order_id: str
     symbol: str

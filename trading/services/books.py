@@ -10,9 +10,10 @@ from decimal import Decimal
 from typing import Final
 
 from trading import events
+from trading.brokers.connect import instrument_called
 from trading.brokers.protocol import VenueFill
 from trading.lifecycle import OVER
-from trading.models import Fill, Order, Position
+from trading.models import Account, Fill, Order, Position
 from trading.positions import Execution, Holding
 from trading.prices import money
 from trading.services.journal import record
@@ -31,7 +32,7 @@ def book(order: Order, told: VenueFill, *, at: datetime) -> Fill | None:
 
     Raises Overfilled if the order has no room for it.
     """
-    if Fill.objects.filter(account=order.account, instrument=order.instrument, venue_fill_id=told.venue_fill_id).exists():
+    if is_booked(order.account, told):
         return None
     if told.quantity > order.remaining:
         raise Overfilled(f"{told.quantity} of {order.client_order_id}, of which {order.remaining} is left")
@@ -82,6 +83,12 @@ def book(order: Order, told: VenueFill, *, at: datetime) -> Fill | None:
     _record(order, fill, position, closed=before.quantity * signed < 0, at=at)
     snapshot(account=order.account, at=at)
     return fill
+
+
+def is_booked(account: Account, told: VenueFill) -> bool:
+    """Whether the execution is in the books. Venues number executions by instrument."""
+    instrument = instrument_called(account, told.symbol)
+    return Fill.objects.filter(account=account, instrument=instrument, venue_fill_id=told.venue_fill_id).exists()
 
 
 def position_of(order: Order, at: datetime) -> Position:

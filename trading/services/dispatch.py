@@ -147,7 +147,9 @@ def send(agent: Agent, instruction_id: int) -> None:
 
 
 def key_of(order: Order) -> OrderKey:
-    return OrderKey(order.client_order_id, symbol_of(order.account, order.instrument), order.venue_order_id)
+    # What the venue has and nobody here placed is known to it by its own number alone.
+    ours = "" if order.purpose == Order.Purpose.ADOPTED else order.client_order_id
+    return OrderKey(ours, symbol_of(order.account, order.instrument), order.venue_order_id)
 
 
 def request_for(order: Order) -> OrderRequest:
@@ -309,6 +311,8 @@ def ask(agent: Agent, order_id: int) -> None:
         order.account = account
         if told is not None:
             believe(order, told, at=agent.clock())
+        elif order.purpose == Order.Purpose.ADOPTED and order.status not in OVER:
+            end(order, Status.CANCELLED, Why("gone", "The venue shows it no longer."), at=asked_at)
         elif order.status not in OVER and _cannot_arrive(order, agent, asked_at):
             end(order, Status.REJECTED, Why("never-arrived", "The venue has no such order: it never arrived."), at=asked_at)
             record_order(order, events.ORDER_SETTLED, asked_at)

@@ -11,7 +11,7 @@ from trading import events
 from trading.brokers.connect import instrument_called
 from trading.brokers.protocol import VenueFill, VenueOrder
 from trading.models import Account, Fill, Order
-from trading.services.books import book
+from trading.services.books import book, is_booked
 from trading.services.orders import believe, client_id, record_order
 
 
@@ -42,6 +42,8 @@ def fill_told(*, account_id: int, told: VenueFill, at: datetime) -> Fill | None:
     One of an order that nobody here placed is adopted with an order of its own: the account holds what its venue says.
     """
     account = lock_account(account_id)
+    if is_booked(account, told):
+        return None
     order = _order(account, told.client_order_id, told.venue_order_id)
     if order is None or (order.purpose == Order.Purpose.ADOPTED and told.quantity > order.remaining):
         order = _adopted_for(account, told, at)
