@@ -14,10 +14,12 @@ import re
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
+from weakref import WeakKeyDictionary
 
 from aiohttp import WSMsgType, web
 
@@ -61,7 +63,8 @@ class BinanceVenue:
         if self.perpetual:
             self._answers |= {(method, "fapi/v1/listenKey"): self._listen_key for method in ("POST", "PUT")}
         self.listen_keys: set[str] = set()
-        self._streams: set[web.WebSocketResponse] = set()  # those that are subscribed to the account
+        self.streams: set[web.WebSocketResponse] = set()  # those that are subscribed to the account
+        self._ready: WeakKeyDictionary[web.WebSocketResponse, asyncio.Event] = WeakKeyDictionary()
         self._held: list[dict[str, Any]] = []
         self._late: set[asyncio.Task[Any]] = set()
         self._brokers: list[CcxtBroker] = []
@@ -85,16 +88,16 @@ class BinanceVenue:
     def revoke(self) -> None:
         self.revoked = True
         event = {"e": "listenKeyExpired" if self.perpetual else "eventStreamTerminated", "E": shapes.ms(self.now())}
-        self._loop.call_soon_threadsafe(self._send, event)
+        self.loop.call_soon_threadsafe(self._send, event)
 
     @property
     def listeners(self) -> int:
         """How many account streams are open."""
-        return len(self._streams)
+        return len(self.streams)
 
     def __enter__(self) -> Self:
         started = threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, args=(started,), name="binance", daemon=True)
         self._thread.start()
         assert started.wait(10), "the venue did not start"
@@ -103,28 +106,28 @@ class BinanceVenue:
     def __exit__(self, *error: object) -> None:
         for broker in self._brokers:
             broker.close()
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         assert not self._thread.is_alive()
 
     def _serve(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
+        asyncio.set_event_loop(self.loop)
         app = web.Application()
         app.router.add_get("/ws-api/v3", self._websocket_api)
         app.router.add_get("/private/ws", self._futures_stream)
         app.router.add_route("*", "/{path:.*}", self._request)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        self._loop.run_until_complete(runner.setup())
+        self.loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
-        self._loop.run_until_complete(site.start())
+        self.loop.run_until_complete(site.start())
         self._port = runner.addresses[0][1]
         started.set()
-        self._loop.run_forever()
+        self.loop.run_forever()
         for task in self._late:
             task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._late, return_exceptions=True))
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
+        self.loop.run_until_complete(asyncio.gather(*self._late, return_exceptions=True))
+        self.loop.run_until_complete(runner.cleanup())
+        self.loop.close()
 
     # -- REST ------------------------------------------------------------------------------------------------------
 
@@ -250,7 +253,7 @@ class BinanceVenue:
                 if message.type == WSMsgType.TEXT:
                     await socket.send_json(self._subscribe(socket, json.loads(message.data)))
         finally:
-            self._streams.discard(socket)
+            self.streams.discard(socket)
         return socket
 
     def _subscribe(self, socket: web.WebSocketResponse, asked: dict[str, Any]) -> dict[str, Any]:
@@ -266,20 +269,23 @@ class BinanceVenue:
         except Problem as problem:
             error = {"code": problem.code, "msg": problem.message}
             return {"id": asked["id"], "status": problem.status, "error": error, "rateLimits": []}
-        self._streams.add(socket)
+        self.streams.add(socket)
         return {"id": asked["id"], "status": 200, "result": {"subscriptionId": 0}, "rateLimits": []}
 
     async def _futures_stream(self, request: web.Request) -> web.WebSocketResponse:
         if request.query.get("listenKey") not in self.listen_keys:
             raise web.HTTPUnauthorized
         socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self._streams.add(socket)
+        # From before the client knows that it is connected: nothing may be lost between the two.
+        self.streams.add(socket)
+        self._ready[socket] = asyncio.Event()
         try:
+            await socket.prepare(request)
+            self._ready[socket].set()
             async for _ in socket:
                 pass
         finally:
-            self._streams.discard(socket)
+            self.streams.discard(socket)
         return socket
 
     def _told(self, order: Resting, execution: Execution | None) -> None:
@@ -290,10 +296,10 @@ class BinanceVenue:
             told += [shapes.account_update(self.exchange, order.symbol, at)] if execution else []
         else:
             told = [shapes.execution_report(order, execution, at), shapes.account_position(self.exchange, order.symbol, at)]
-        self._loop.call_soon_threadsafe(self._tell, *told)
+        self.loop.call_soon_threadsafe(self._tell, *told)
 
     def _tell(self, report: dict[str, Any], *wallet: dict[str, Any]) -> None:
-        if not self._streams:
+        if not self.streams:
             return
         match self.faults.take_stream():
             case StreamFault.DROP:
@@ -304,8 +310,8 @@ class BinanceVenue:
                 self._held.append(report)
                 return
             case StreamFault.DISCONNECT:
-                for socket in tuple(self._streams):
-                    self._streams.discard(socket)
+                for socket in tuple(self.streams):
+                    self.streams.discard(socket)
                     self._later(socket.close())
                 return
             case _:
@@ -314,10 +320,16 @@ class BinanceVenue:
         self._send(*held, *wallet)
 
     def _send(self, *events: dict[str, Any]) -> None:
-        for socket in tuple(self._streams):
+        for socket in tuple(self.streams):
             for event in events:
                 told = event if self.perpetual else {"subscriptionId": 0, "event": event}
-                self._later(socket.send_json(told))
+                self._later(self._deliver(socket, told))
+
+    async def _deliver(self, socket: web.WebSocketResponse, told: dict[str, Any]) -> None:
+        if socket in self._ready:
+            await self._ready[socket].wait()
+        with suppress(ConnectionError):  # who went away is not told
+            await socket.send_json(told)
 
     def _later(self, act: Any) -> None:
         task = asyncio.ensure_future(act)

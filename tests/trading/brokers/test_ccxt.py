@@ -631,6 +631,7 @@ def test_an_answer_that_can_not_be_read_leaves_the_outcome_unknown(spot: Binance
 def test_no_secret_leaves_in_an_error_or_a_log(caplog: pytest.LogCaptureFixture) -> None:
     said: list[str] = []
     chained: list[BaseException | None] = []
+    caplog.set_level(logging.DEBUG, logger="ccxt.base.exchange")  # ccxt's own words, with keys and signatures in them
     with BinanceVenue() as venue, caplog.at_level(logging.DEBUG):
         broker = venue.broker(timeout=0.3)
         venue.faults.seconds = 0.6

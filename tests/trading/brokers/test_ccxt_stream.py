@@ -185,6 +185,30 @@ async def test_a_closed_stream_ends_and_a_new_one_begins(venue: BinanceVenue) ->
     assert fills(seen)[0].client_order_id == "x2"
 
 
+async def test_what_came_before_a_stream_broke_is_told_before_that_is(venue: BinanceVenue) -> None:
+    seen: list[Update] = []
+
+    def keep(told: list[Update]) -> bool:
+        seen[:] = told
+        return False
+
+    async with listening(venue.broker()) as updates:
+        sockets = tuple(venue.streams)
+
+        async def burst() -> None:
+            venue.faults.stream.extend([StreamFault.DUPLICATE] * 6 + [StreamFault.DISCONNECT])
+            for number in range(4):
+                buy(venue, f"b{number}")
+            while not all(one.closed for one in sockets):
+                await asyncio.sleep(0)
+
+        # This thread waits meanwhile, so that everything lies there at once when the client reads again.
+        asyncio.run_coroutine_threadsafe(burst(), venue.loop).result(PATIENCE)
+        with pytest.raises(Unavailable):
+            await until(updates, keep)
+    assert [one.client_order_id for one in fills(seen)] == ["b0", "b0", "b1", "b1", "b2", "b2"]
+
+
 async def test_a_stream_that_the_venue_ends_is_not_taken_for_a_quiet_one(venue: BinanceVenue) -> None:
     """The connection stays open after the listen key expired, or the subscription was ended."""
     broker = venue.broker()

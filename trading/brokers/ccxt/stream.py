@@ -25,8 +25,9 @@ from trading.brokers.protocol import BadCredentials, Credentials, Endpoint, List
 
 REMEMBERED: Final = 1000
 PING_EVERY: Final = 20_000  # ms; a connection that is silent for twice as long is dead
-FIRST_WORD: Final = 5.0
-"""Seconds for a venue to say anything after the subscription was sent. Most confirm it; none refuses in silence."""
+SETTLING: Final = 2.0
+"""Seconds after which a subscription holds at a venue whose confirmation ccxt does not pass on. Too early a word of being
+subscribed would hide what happens in between; what comes in the meantime is told after it."""
 
 
 class Told(ArrayCacheBySymbolById):  # type: ignore[misc]
@@ -48,7 +49,7 @@ class Listener:
 
     def attach(self, ends_stream: frozenset[str]) -> None:
         self.ends_stream = ends_stream
-        self.connected, self.heard = asyncio.Event(), asyncio.Event()
+        self.connected, self.settled = asyncio.Event(), asyncio.Event()  # nothing sets the second one but time
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def end(self, why: str) -> None:
@@ -85,7 +86,6 @@ class Listener:
         self.end("The venue closed the stream.")
 
     def handle_message(self, client: Any, message: Any) -> None:
-        self.heard.set()
         try:
             super().handle_message(client, message)  # type: ignore[misc]
         except Exception:
@@ -126,7 +126,7 @@ async def listen(
             raise Unavailable(f"{client.name} has no account stream.")
         await _first(client, client.connected, tasks, None)
         if not dialect.acknowledges_stream:
-            await _first(client, client.heard, tasks, FIRST_WORD)
+            await _first(client, client.settled, tasks, SETTLING)
         yield Listening(datetime.now(UTC) - timedelta(milliseconds=int(client.options.get("timeDifference") or 0)))
         while True:
             yield await _next(client, news, tasks)
