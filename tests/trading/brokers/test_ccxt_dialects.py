@@ -35,6 +35,7 @@ from trading.brokers.protocol import (
     State,
     TimeInForce,
     Type,
+    Unavailable,
     VenueOrder,
 )
 
@@ -392,6 +393,22 @@ def test_krakens_stop_and_deadline() -> None:
     assert (said["ordertype"], said["price"], said["type"]) == ("stop-loss", "29000.5", "sell")
     deadline = datetime.fromisoformat(said["deadline"])
     assert 8 <= (deadline - before).total_seconds() <= 11
+
+
+def test_an_order_that_a_person_placed_at_kraken_has_no_id_of_ours() -> None:
+    """ccxt gives its userref as a client order id, which is 0 for orders that have none."""
+    by_hand = {name: value for name, value in KRAKEN_ORDER.items() if name != "cl_ord_id"}
+    said = {"error": [], "result": {"open": {"68e6a28f": KRAKEN_ORDER, "O2": by_hand}}}
+    with connected("kraken", ask=said) as (_, broker):
+        told = {one.venue_order_id: one.client_order_id for one in broker.open_orders()}
+    assert told == {"68e6a28f": CLIENT_ID, "O2": ""}
+
+
+async def test_a_stream_that_was_not_proved_is_not_used(exchange_id: str) -> None:
+    with connected(exchange_id) as (_, broker):
+        assert not broker.capabilities.streams
+        with pytest.raises(Unavailable):
+            await anext(broker.updates())
 
 
 def test_time_in_force_is_said_only_where_it_is_asked_for() -> None:

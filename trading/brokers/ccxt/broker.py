@@ -83,7 +83,7 @@ class CcxtBroker:
             replaces=rules.replaces_spot and not self._is_perpetual,
             asks_by_client_id=rules.lookup is not Lookup.SEARCH,
             unique_ids=rules.unique_ids,
-            streams=bool(self._client.pro),
+            streams=rules.streams,
             shorts=self._is_perpetual,
             margin_wallet=self._is_perpetual,
             holds_coins=not self._is_perpetual,
@@ -322,6 +322,9 @@ class CcxtBroker:
         raise missing
 
     def _order(self, told: Any, symbol: str, *, request: OrderRequest | None = None, client_order_id: str = "") -> VenueOrder:
+        field = self._dialect.order_client_id
+        if field and not client_order_id:
+            told = {**told, "clientOrderId": (told.get("info") or {}).get(field)}
         return order_of(told, symbol=symbol, seen_at=self._calls.now(), request=request, client_order_id=client_order_id)
 
 

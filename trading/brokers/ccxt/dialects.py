@@ -60,8 +60,12 @@ class Dialect:
         Loading them finds out nothing that belongs to the account.
     market_types : mapping
         By our name of a market, which kinds of instruments are loaded: an exchange has thousands of others.
-    acknowledges_stream : bool
-        ``authenticate`` returns once the subscription to the account stream is confirmed.
+    order_client_id : str
+        Where in the exchange's own words of an order our id stands, if ccxt's unified field may hold something else.
+    streams : bool
+        The account stream was proved to tell orders and fills as they are, and ``authenticate`` returns when it holds. It is
+        off by default: ccxt reads Kraken's without our id and without what was filled, and whatever the stream would tell is
+        found by asking too.
     """
 
     order_types: frozenset[Type] = PLAIN
@@ -90,7 +94,8 @@ class Dialect:
     codes: Mapping[str, Verdict] = field(default_factory=dict)
     phrases: tuple[tuple[str, Verdict], ...] = ()
     ends_stream: frozenset[str] = frozenset()
-    acknowledges_stream: bool = False
+    streams: bool = False
+    order_client_id: str = ""
     fill_client_id: str = ""
 
 
@@ -119,7 +124,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         codes=BINANCE,
         phrases=BINANCE_PHRASES,
         ends_stream=frozenset({"listenKeyExpired", "eventStreamTerminated"}),
-        acknowledges_stream=True,
+        streams=True,
         fill_client_id="c",
     ),
     # ccxt drops the unified clientOrderId when it submits; the exchange's own name goes through. A client order id that was
@@ -148,6 +153,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         valid_for=timedelta(seconds=20),
         newest_first=True,
         shares_instruments=True,
+        order_client_id="cl_ord_id",
         phrases=KRAKEN_PHRASES,
     ),
     # Stop orders live apart, with questions of their own.

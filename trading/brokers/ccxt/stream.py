@@ -25,9 +25,6 @@ from trading.brokers.protocol import BadCredentials, Credentials, Endpoint, List
 
 REMEMBERED: Final = 1000
 PING_EVERY: Final = 20_000  # ms; a connection that is silent for twice as long is dead
-SETTLING: Final = 2.0
-"""Seconds after which a subscription holds at a venue whose confirmation ccxt does not pass on. Too early a word of being
-subscribed would hide what happens in between; what comes in the meantime is told after it."""
 
 
 class Told(ArrayCacheBySymbolById):  # type: ignore[misc]
@@ -49,7 +46,7 @@ class Listener:
 
     def attach(self, ends_stream: frozenset[str]) -> None:
         self.ends_stream = ends_stream
-        self.connected, self.settled = asyncio.Event(), asyncio.Event()  # nothing sets the second one but time
+        self.connected = asyncio.Event()
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def end(self, why: str) -> None:
@@ -106,27 +103,22 @@ async def listen(
     tasks: list[asyncio.Task[None]] = []
     news: asyncio.Queue[Update] = asyncio.Queue()
     try:
+        if not dialect.streams:
+            raise Unavailable("This venue's account stream is not used.")
         shared = await asyncio.to_thread(load)
         client = _prepared(stream_client(Listener, exchange_id, credentials, endpoint, dialect), dialect, shared, news)
-        if dialect.acknowledges_stream:
-            try:
-                await client.authenticate()
-            except Exception as caught:
-                if _cause(caught, ccxt.InvalidNonce) is None:
-                    raise
-                # A client whose subscription failed once waits for it forever: the second try needs another one.
-                await client.close()
-                await asyncio.to_thread(shared.load_time_difference)
-                client = _prepared(stream_client(Listener, exchange_id, credentials, endpoint, dialect), dialect, shared, news)
-                await client.authenticate()
-        for name, call in (("watchOrders", "watch_orders"), ("watchMyTrades", "watch_my_trades")):
-            if client.has.get(name):
-                tasks.append(asyncio.create_task(_keep(getattr(client, call))))
-        if not tasks:
-            raise Unavailable(f"{client.name} has no account stream.")
-        await _first(client, client.connected, tasks, None)
-        if not dialect.acknowledges_stream:
-            await _first(client, client.settled, tasks, SETTLING)
+        try:
+            await client.authenticate()
+        except Exception as caught:
+            if _cause(caught, ccxt.InvalidNonce) is None:
+                raise
+            # A client whose subscription failed once waits for it forever: the second try needs another one.
+            await client.close()
+            await asyncio.to_thread(shared.load_time_difference)
+            client = _prepared(stream_client(Listener, exchange_id, credentials, endpoint, dialect), dialect, shared, news)
+            await client.authenticate()
+        tasks += [asyncio.create_task(_keep(watch)) for watch in (client.watch_orders, client.watch_my_trades)]
+        await _opened(client, tasks)
         yield Listening(datetime.now(UTC) - timedelta(milliseconds=int(client.options.get("timeDifference") or 0)))
         while True:
             yield await _next(client, news, tasks)
@@ -172,13 +164,13 @@ async def _keep(watch: Callable[[], Any]) -> None:
         await watch()
 
 
-async def _first(client: Any, event: asyncio.Event, tasks: list[asyncio.Task[None]], patience: float | None) -> None:
-    waiting = asyncio.create_task(event.wait())
+async def _opened(client: Any, tasks: list[asyncio.Task[None]]) -> None:
+    waiting = asyncio.create_task(client.connected.wait())
     try:
-        await asyncio.wait({waiting, client.over, *tasks}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        _raise_if_over(client, tasks)
+        await asyncio.wait({waiting, client.over, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
+    _raise_if_over(client, tasks)
 
 
 async def _next(client: Any, news: asyncio.Queue[Update], tasks: list[asyncio.Task[None]]) -> Update:

@@ -47,6 +47,8 @@ def order_of(
         kind = request.type if request else Type.LIMIT
     quantity = decimal(told.get("amount")) or (request.quantity if request else ZERO)
     filled = decimal(told.get("filled")) or ZERO
+    if told.get("status") == "closed" and told.get("filled") is None:
+        raise ValueError("an order that is over, and not a word of what was filled")
     limit = _price(told.get("price")) or (request.limit_price if request else None)
     side = told.get("side") or (request.side if request else None)
     updated = told.get("lastUpdateTimestamp") or told.get("lastTradeTimestamp") or told.get("timestamp")
