@@ -26,7 +26,7 @@ class Came:
 class ScriptedVenue:
     """``answers`` are looked up by "METHOD /path"; where there is none, the answer is 404.
 
-    A tuple is (status, body); a list of tuples is used up one by one, the last one for ever.
+    A tuple is (status, body) or (status, body, headers); a list of tuples is used up one by one, the last one for ever.
     """
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
@@ -72,5 +72,5 @@ class ScriptedVenue:
         said = self.answers.get(f"{came.method} {came.path}", (404, {"error": "no such address"}))
         if isinstance(said, list):
             said = said.pop(0) if len(said) > 1 else said[0]
-        status, body = said if isinstance(said, tuple) else (200, said)
-        return web.json_response(body, status=status)
+        status, body, *headers = said if isinstance(said, tuple) else (200, said)
+        return web.json_response(body, status=status, headers=headers[0] if headers else None)

@@ -357,6 +357,25 @@ def test_what_proves_nothing_leaves_the_outcome_unknown(exchange_id: str, answer
     assert isinstance(error, OutcomeUnknown) or (answer[0] == 200 and placed is not None and placed.state is State.ACCEPTED)
 
 
+def test_an_order_that_would_not_carry_our_id_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coinbase as it would be without its row: ccxt drops the unified clientOrderId and makes up another one."""
+    with connected("coinbase", submit=COINBASE.placed) as (venue, broker):
+        monkeypatch.setattr(broker, "_dialect", OTHER)
+        with pytest.raises(Refused):
+            broker.submit(limit_order(COINBASE))
+        assert venue.of(*COINBASE.submit) == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_signed_request_is_not_sent_to_where_it_is_redirected(exchange_id: str, status: int) -> None:
+    told = EXCHANGES[exchange_id]
+    with connected(exchange_id, submit=(status, {}, {"Location": "/elsewhere"})) as (venue, broker):
+        with pytest.raises(OutcomeUnknown):
+            broker.submit(limit_order(told))
+        assert len(venue.of(*told.submit)) == 1
+        assert [one.path for one in venue.came if one.path == "/elsewhere"] == []
+
+
 def test_fills_are_read(exchange_id: str) -> None:
     told = EXCHANGES[exchange_id]
     with connected(exchange_id, fills=told.filled) as (_, broker):

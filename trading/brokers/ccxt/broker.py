@@ -104,6 +104,7 @@ class CcxtBroker:
             if self._dialect.base_sized_market and request.type is Type.MARKET:
                 params["order_configuration"] = {"market_market_ioc": {"base_size": _text(request.quantity)}}
                 params["createMarketBuyOrderRequiresPrice"] = False
+            self._client.must_carry = request.client_order_id
             told = self._client.create_order(
                 market["symbol"],
                 _kind(request),
@@ -145,6 +146,7 @@ class CcxtBroker:
             if not key.venue_order_id:
                 params["cancelOrigClientOrderId"] = key.client_order_id
             failed: Exception | None = None
+            self._client.must_carry = request.client_order_id
             try:
                 told = self._client.edit_order(
                     key.venue_order_id or None, market["symbol"], _kind(request), request.side.value,

@@ -16,6 +16,7 @@ import ccxt
 import requests
 import urllib3
 
+from trading.brokers.ccxt.codes import Verdict
 from trading.brokers.ccxt.dialects import Dialect
 from trading.brokers.protocol import Credentials, Endpoint, Refused
 
@@ -95,10 +96,11 @@ class Recording:
 
     answer: Answer | None = None
     may_have_changed: bool = False
+    must_carry: str = ""
 
     def begin(self) -> None:
         """A new operation of ours begins: one or more requests."""
-        self.answer, self.may_have_changed = None, False
+        self.answer, self.may_have_changed, self.must_carry = None, False, ""
 
     def sign(self, *said: Any, **named: Any) -> Any:
         self.answer = None
@@ -112,6 +114,9 @@ class Recording:
 
     def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         self.answer = None
+        if method != "GET" and self.must_carry not in f"{url} {body}":
+            # ccxt drops params that it does not know for an exchange. An order without our id could never be found again.
+            raise Refused(Verdict.REFUSED, "Orders at this venue can not carry an id of ours; nothing was sent.")
         before, self.may_have_changed = self.may_have_changed, self.may_have_changed or method != "GET"
         try:
             return super().fetch(url, method, headers, body)  # type: ignore[misc]
