@@ -59,7 +59,8 @@ class BinanceVenue:
         self.revoked = False
         self.requests: list[tuple[str, str, dict[str, str]]] = []  # method, path, parameters: every one that came
         self._timeout = timeout
-        self._answers = Answers(self.exchange, perpetual=self.perpetual, may_withdraw=may_withdraw).table()
+        self.answers = Answers(self.exchange, perpetual=self.perpetual, may_withdraw=may_withdraw)
+        self._answers = self.answers.table()
         if self.perpetual:
             self._answers |= {(method, "fapi/v1/listenKey"): self._listen_key for method in ("POST", "PUT")}
         self.listen_keys: set[str] = set()

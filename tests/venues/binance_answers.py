@@ -61,6 +61,7 @@ class Answers:
 
     def __init__(self, exchange: Exchange, *, perpetual: bool, may_withdraw: bool) -> None:
         self.exchange, self.perpetual, self.may_withdraw = exchange, perpetual, may_withdraw
+        self.withdrawal_fee = Decimal(0)
 
     def table(self) -> dict[tuple[str, str], Callable[[dict[str, str]], Any]]:
         restrictions = {
@@ -209,7 +210,8 @@ class Answers:
     def _withdrawals(self, asked: dict[str, str]) -> list[dict[str, Any]]:
         return [
             {
-                "id": str(number), "amount": str(-amount), "transactionFee": "0", "coin": currency, "status": 6,
+                "id": str(number), "amount": str(-amount - self.withdrawal_fee),
+                "transactionFee": str(self.withdrawal_fee), "coin": currency, "status": 6,
                 "address": "0x0", "txId": f"0x{number}", "applyTime": at.strftime("%Y-%m-%d %H:%M:%S"), "network": "ETH",
                 "transferType": 0, "info": "", "walletType": 0,
             }
