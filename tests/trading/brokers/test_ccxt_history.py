@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trading.brokers.ccxt.history import pages
@@ -15,6 +15,7 @@ BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = 86_400_000
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 30 * DAY), max_size=60),
     st.integers(2, 7),

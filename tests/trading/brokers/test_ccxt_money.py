@@ -102,3 +102,14 @@ def test_a_deposit_of_months_ago_is_told(spot: BinanceVenue) -> None:
     spot.exchange.clock = spot.now
     spot.exchange.flow("deposit", "USDT", D(2))
     assert [one.amount for one in broker.flows_since(now - timedelta(days=300))] == [D(1), D(2)]
+
+
+def test_a_test_environment_tells_less_and_that_is_no_failure(spot: BinanceVenue) -> None:
+    """Binance's has neither the wallet nor the restrictions of a key."""
+    broker = spot.broker()
+    spot.exchange.flow("deposit", "USDT", D(1))
+    for name in ("sapi", "sapiV2", "sapiV3", "sapiV4"):
+        del broker._client.urls["api"][name]
+    assert broker.flows_since(lately()) == []
+    told = broker.permissions()
+    assert (told.may_trade, told.may_withdraw) == (True, None)
