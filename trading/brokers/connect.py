@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Q
 
 from clusterx.sealing import CannotOpen, open_sealed, seal
 from marketdata.models import Instrument
@@ -58,4 +59,8 @@ def instrument_called(account: Account, symbol: str) -> Instrument | None:
     instruments = Instrument.objects.select_related("venue")
     if account.kind == Account.Kind.PAPER:
         return instruments.filter(ref=symbol).first()
-    return instruments.filter(venue=account.connection.venue, venue_symbol=symbol).first()
+    connection = account.connection
+    named = instruments.filter(venue=connection.venue, venue_symbol=symbol)
+    # One venue calls a coin pair and the perpetual on it the same.
+    is_perpetual = Q(kind=Instrument.Kind.PERPETUAL)
+    return named.filter(is_perpetual if connection.market == "perpetual" else ~is_perpetual).first()

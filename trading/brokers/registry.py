@@ -41,7 +41,13 @@ def _crypto(exchange_id: str) -> Callable[[Credentials, Endpoint], Broker]:
     def make(credentials: Credentials, endpoint: Endpoint) -> Broker:
         from trading.brokers.ccxt.broker import CcxtBroker
 
-        return CcxtBroker(exchange_id, credentials, endpoint)
+        # In the adapter's words, which are ccxt's.
+        fields = {
+            "api_key": credentials["key"],
+            "secret": credentials["secret"],
+            "passphrase": credentials.get("password"),
+        }
+        return CcxtBroker(exchange_id, Credentials(fields), endpoint)
 
     return make
 

@@ -38,6 +38,7 @@ from trading.brokers.protocol import (
 from trading.lifecycle import AT_VENUE, OPEN, OVER
 from trading.models import Account, Fill, Instruction, Order
 from trading.services import pursuit
+from trading.services.connections import heard
 from trading.services.leases import Held, LeaseLost, lease
 from trading.services.orders import Why, believe, doubt, end, record_order
 from trading.services.reports import fill_told, lock_account, order_told
@@ -59,10 +60,10 @@ BACKOFF: Final = (0.5, 1, 2, 4, 8)  # seconds
 def dispatch(
     *, account_id: int, clock: Callable[[], datetime] | None = None, broker: Broker | None = None, look: bool = False
 ) -> bool:
-    """Send what waits and do what follows from the answers, until nothing is left; whether this worker was the one to do it.
+    """Send what waits and do what follows from the answers, until nothing is left; whether that was done.
 
-    With ``look``, first see what happened at the venue. Another worker that has the lease looks once more after giving it back,
-    so nothing that was written before is left behind.
+    With ``look``, first see what happened at the venue. It was not done where the venue did not answer or another worker acts
+    for the account: that one sends all that was written before it gave the lease back, but need not have looked so late.
     """
     acted, clock = False, clock or timezone.now
     for _ in range(ROUNDS):
@@ -71,19 +72,23 @@ def dispatch(
                 return acted
             acted = True
             account = Account.objects.get(pk=account_id)
-            connected = broker or connect(account, clock)
-            agent = Agent(account, connected, held, clock)
+            connected = broker
             try:
+                connected = broker or connect(account, clock)
+                agent = Agent(account, connected, held, clock)
                 if look:
                     refresh(agent)
                 _work(agent)
             except LeaseLost:
-                return acted
+                return False
             except BrokerError as error:
                 logger.info("account %s is looked at later: %s", account_id, error.message)
-                return acted
+                if isinstance(error, BadCredentials):
+                    heard(account_id, error, at=clock())
+                    _refuse_unsent(account_id, error.message, clock())
+                return False
             finally:
-                if broker is None:
+                if broker is None and connected is not None:
                     connected.close()
         if not _due(account_id, clock()):
             return acted
@@ -118,6 +123,16 @@ def _work(agent: Agent) -> None:
             return
 
 
+@transaction.atomic
+def _refuse_unsent(account_id: int, message: str, at: datetime) -> None:
+    """End what waits to be sent with a key that is not accepted: when there is another, what it was decided on is over."""
+    account = lock_account(account_id)
+    waiting = Order.objects.select_for_update(of=("self",)).select_related("deployment", "instrument")
+    for order in waiting.filter(account=account, status=Status.NEW).order_by("pk"):
+        order.account = account
+        end(order, Status.REJECTED, Why("bad-credentials", message), at=at)
+
+
 # -- one instruction ------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +154,7 @@ def send(agent: Agent, instruction_id: int) -> None:
         _put_off(agent, instruction_id, error.message, None)
     except BadCredentials as error:
         _put_off(agent, instruction_id, error.message, None, final="bad-credentials")
+        heard(agent.account.pk, error, at=agent.clock())
     except OutcomeUnknown as error:
         _doubted(agent, instruction_id, error.message)
         settle(agent)
@@ -325,26 +341,28 @@ def _cannot_arrive(order: Order, agent: Agent, asked_at: datetime) -> bool:
 
 def refresh(agent: Agent) -> None:
     """Look at all that works at the venue: orders that came or ended without us, and executions. Raises BrokerError."""
-    shown = agent.broker.open_orders()
-    for told in shown:
-        order_told(account_id=agent.account.pk, told=told, at=agent.clock())
-    there = {told.venue_order_id for told in shown}
-    ours = Order.objects.filter(account=agent.account, status__in=AT_VENUE).exclude(venue_order_id__in=there)
+    shown = [order_told(account_id=agent.account.pk, told=one, at=agent.clock()) for one in agent.broker.open_orders()]
+    there = [order.pk for order in shown if order is not None]
+    ours = Order.objects.filter(account=agent.account, status__in=AT_VENUE).exclude(pk__in=there)
     for pk in list(ours.order_by("pk").values_list("pk", flat=True)):
         ask(agent, pk)
-    collect_fills(agent)
+    _book_new(agent)
 
 
-def collect_fills(agent: Agent) -> int:
-    """Book every execution that the venue tells since the newest known; how many were new."""
+def collect_fills(agent: Agent) -> None:
+    """Book every execution that the venue tells since the newest known, if it answers; whoever looks next asks again."""
+    try:
+        _book_new(agent)
+    except (Unavailable, RateLimited, BadCredentials) as error:
+        logger.info("fills of account %s are asked for later: %s", agent.account.pk, error.message)
+
+
+def _book_new(agent: Agent) -> None:
+    """Raises BrokerError."""
     newest = Fill.objects.filter(account=agent.account).order_by("-filled_at").values_list("filled_at", flat=True).first()
     since = min((newest or agent.account.created_at), agent.clock()) - OVERLAP
     touched = Q(status__in=OPEN) | Q(updated_at__gte=since)
     working = Order.objects.filter(touched, account=agent.account).select_related("instrument")
     symbols = sorted({symbol_of(agent.account, one.instrument) for one in working})
-    try:
-        told = agent.broker.fills_since(since, symbols)
-    except (Unavailable, RateLimited, BadCredentials) as error:
-        logger.info("fills of account %s are asked for later: %s", agent.account.pk, error.message)
-        return 0
-    return sum(fill_told(account_id=agent.account.pk, told=one, at=agent.clock()) is not None for one in told)
+    for told in agent.broker.fills_since(since, symbols):
+        fill_told(account_id=agent.account.pk, told=told, at=agent.clock())

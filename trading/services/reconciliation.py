@@ -21,9 +21,10 @@ from django.utils import timezone
 from clusterx.accounts.models import User
 from trading import events
 from trading.brokers.connect import connect, symbol_of
-from trading.brokers.protocol import BadCredentials, Balance, Broker, BrokerError, VenueFlow, VenuePosition
-from trading.models import Account, CashFlow, Connection, Difference, Holding, Instruction, Order, Position
+from trading.brokers.protocol import Balance, Broker, BrokerError, VenueFlow, VenuePosition
+from trading.models import Account, CashFlow, Difference, Holding, Instruction, Order, Position
 from trading.prices import money
+from trading.services.connections import heard
 from trading.services.dispatch import OVERLAP, Agent, refresh, settle
 from trading.services.journal import record
 from trading.services.leases import LeaseLost, lease
@@ -67,12 +68,12 @@ def reconcile(*, account_id: int, clock: Callable[[], datetime] | None = None, b
         except LeaseLost:
             return Compared(False, reason="Another worker acts for the account.")
         except BrokerError as error:
-            _heard(account_id, error, clock())
+            heard(account_id, error, at=clock())
             return Compared(False, reason=error.message)
         finally:
             if agent is not None and broker is None:
                 agent.broker.close()
-        _heard(account_id, None, clock())
+        heard(account_id, None, at=clock())
         _adopt_flows(account_id, flows, clock())
         return _compare(agent, positions, balances, clock())
 
@@ -194,24 +195,3 @@ def accept(*, account_id: int, at: datetime, reason: str, actor: User) -> Accoun
     if account.state != Account.State.ACTIVE:
         change(account, Account.State.ACTIVE, code="owner", reason=reason, at=at, actor=actor)
     return account
-
-
-@transaction.atomic
-def _heard(account_id: int, error: BrokerError | None, at: datetime) -> None:
-    """Write down whether the venue answers."""
-    account = lock_account(account_id)
-    connection = Connection.objects.select_for_update().filter(account=account).first()
-    if connection is None or connection.status == Connection.Status.REVOKED:
-        return
-    before = connection.status
-    connection.checked_at = at
-    if error is None:
-        connection.status, connection.status_reason, connection.answered_at = Connection.Status.CONNECTED, "", at
-    else:
-        connection.status, connection.status_reason = Connection.Status.FAILING, error.message[:300]
-    connection.save(update_fields=["status", "status_reason", "checked_at", "answered_at"])
-    if connection.status != before:
-        payload = events.ConnectionNews(connection.status, connection.status_reason)
-        record(account=account, type=events.CONNECTION_CHANGED, payload=payload, at=at)
-    if isinstance(error, BadCredentials):
-        restrict(account, Account.State.HALTED, code="bad-credentials", reason=error.message, at=at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import datetime
 
@@ -11,8 +12,10 @@ from trading import events
 from trading.brokers.connect import instrument_called
 from trading.brokers.protocol import VenueFill, VenueOrder
 from trading.models import Account, Fill, Order
-from trading.services.books import book, is_booked
+from trading.services.books import Overfilled, book, is_booked
 from trading.services.orders import believe, client_id, record_order
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownInstrument(Exception):
@@ -23,11 +26,34 @@ def lock_account(account_id: int) -> Account:
     return Account.objects.select_for_update().get(pk=account_id)
 
 
-@transaction.atomic
 def order_told(*, account_id: int, told: VenueOrder, at: datetime) -> Order | None:
-    """Believe what the venue shows of an order; None for one that is not ours and over already."""
+    """Believe what the venue shows of an order; None for one that is not ours and over already, or of no instrument here."""
+    try:
+        return _order_told(account_id, told, at)
+    except UnknownInstrument as error:
+        logger.info("account %s has an order of %s, which is no instrument here", account_id, error)
+        return None
+
+
+def fill_told(*, account_id: int, told: VenueFill, at: datetime) -> Fill | None:
+    """Book an execution; None if it is booked already.
+
+    One of an order that nobody here placed is adopted with an order of its own: the account holds what its venue says. What
+    cannot be booked is left to the comparison with the venue, which halts the account; it stands in the way of no other.
+    """
+    try:
+        return _fill_told(account_id, told, at)
+    except UnknownInstrument as error:
+        logger.info("account %s has an execution of %s, which is no instrument here", account_id, error)
+    except Overfilled as error:
+        logger.error("account %s has an execution that cannot be booked: %s", account_id, error)
+    return None
+
+
+@transaction.atomic
+def _order_told(account_id: int, told: VenueOrder, at: datetime) -> Order | None:
     account = lock_account(account_id)
-    order = _order(account, told.client_order_id, told.venue_order_id)
+    order = _order(account, told)
     if order is None:
         if not told.state.is_open:
             return None
@@ -36,27 +62,25 @@ def order_told(*, account_id: int, told: VenueOrder, at: datetime) -> Order | No
 
 
 @transaction.atomic
-def fill_told(*, account_id: int, told: VenueFill, at: datetime) -> Fill | None:
-    """Book an execution; None if it is booked already.
-
-    One of an order that nobody here placed is adopted with an order of its own: the account holds what its venue says.
-    """
+def _fill_told(account_id: int, told: VenueFill, at: datetime) -> Fill | None:
     account = lock_account(account_id)
     if is_booked(account, told):
         return None
-    order = _order(account, told.client_order_id, told.venue_order_id)
+    order = _order(account, told)
     if order is None or (order.purpose == Order.Purpose.ADOPTED and told.quantity > order.remaining):
         order = _adopted_for(account, told, at)
     return book(order, told, at=at)
 
 
-def _order(account: Account, client_order_id: str, venue_order_id: str) -> Order | None:
+def _order(account: Account, told: VenueOrder | VenueFill) -> Order | None:
     orders = Order.objects.select_for_update(of=("self",)).select_related("deployment", "instrument__venue", "evaluation")
     found = None
-    if client_order_id:
-        found = orders.filter(account=account, client_order_id=client_order_id).first()
-    if found is None and venue_order_id:
-        found = orders.filter(account=account, venue_order_id=venue_order_id).first()
+    if told.client_order_id:
+        found = orders.filter(account=account, client_order_id=told.client_order_id).first()
+    if found is None and told.venue_order_id:
+        # Some venues number orders by instrument.
+        instrument = instrument_called(account, told.symbol)
+        found = orders.filter(account=account, instrument=instrument, venue_order_id=told.venue_order_id).first()
     if found is not None:
         found.account = account
         if found.deployment is not None:

@@ -69,7 +69,7 @@ class Scenario:
         first = InstrumentFactory(base="BTC", venue_symbol="BTCUSDT", **facts)
         second = InstrumentFactory(base="ETH", venue_symbol="ETHUSDT", **facts)
         account = AccountFactory(kind="broker", starting_balance=MONEY, created_at=BEGIN - timedelta(hours=1))
-        Connection.objects.create(account=account, broker="binance", venue=first.venue, created_at=BEGIN)
+        Connection.objects.create(account=account, broker="binance", market=facts["kind"], venue=first.venue, created_at=BEGIN)
         deployments = [DeploymentFactory(account=account, instrument=one) for one in (first, first, second)]
         return account, [first, second], deployments
 
