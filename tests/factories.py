@@ -10,6 +10,8 @@ import factory
 from clusterx.accounts.models import User
 from marketdata.models import Instrument, Venue
 from trading.models import Account, Deployment, PaperBook
+from trading.risk.parameters import PARAMETERS
+from trading.risk.profile import profile, to_json
 
 START = datetime(2024, 8, 9, tzinfo=UTC)
 
@@ -51,6 +53,17 @@ class InstrumentFactory(factory.django.DjangoModelFactory):
     min_notional = Decimal("5")
 
 
+def limits(**overrides: str | int) -> dict[str, object]:
+    """A risk profile that is in nobody's way, but for ``overrides``: tests of other things are not about limits."""
+    wide = {
+        one.name: one.maximum if one.direction == "rises" else one.minimum
+        for one in PARAMETERS
+        if not one.choices and one.name not in {"stop_distance", "price_age", "leverage"}
+    }
+    wide |= {"maximum_position": "0.5", "daily_loss": "0.02", "leverage": "1", "price_age": 60}
+    return to_json(profile(5, wide | overrides))
+
+
 class AccountFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Account
@@ -60,6 +73,7 @@ class AccountFactory(factory.django.DjangoModelFactory):
     name = factory.Sequence(lambda n: f"Paper {n}")
     starting_balance = Decimal("10000")
     cash = factory.SelfAttribute("starting_balance")
+    risk = factory.LazyFunction(limits)
     created_at = START
 
     @factory.post_generation

@@ -19,6 +19,8 @@ from strategies.library import LIBRARY
 from strategies.wording import said
 from trading import events
 from trading.models import Account, CashFlow, Connection, Order
+from trading.risk.breakers import Breaker
+from trading.risk.wording import BREAKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, An
     words = dict(facts)
     if name := facts.get("strategy"):
         words["strategy"] = said(LIBRARY[name].label) if name in LIBRARY else name
+    if facts.get("breaker"):
+        counts = facts["breaker"] in {"losses", "infrastructure"}
+        words["breaker"] = said(BREAKERS[Breaker(facts["breaker"])])
+        for name in ("value", "limit"):
+            words[name] = facts[name] if counts else figures.share(Decimal(facts[name]))
     if facts.get("order_type"):
         words["kind"] = Order.Type(facts["order_type"]).label
     currency = facts.get("currency", "")
@@ -168,5 +175,17 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
         case events.CONNECTION_CHANGED:
             words["status"] = Connection.Status(facts["status"]).label
             return _("Connection: %(status)s.") % words, "info"
+        case events.BREAKER_TRIPPED:
+            return _("Circuit breaker “%(breaker)s” tripped: %(value)s, the limit is %(limit)s.") % words, "bad"
+        case events.BREAKER_RESET:
+            return _("Circuit breaker “%(breaker)s” was reset: %(reason)s") % words, "info"
+        case events.PROTECTION_MISSING:
+            return _("No protection: the stop for %(quantity)s on %(instrument)s was refused. %(reason)s") % words, "bad"
+        case events.PANIC_STARTED:
+            return _("Panic: everything is cancelled and closed. %(reason)s") % words, "bad"
+        case events.PANIC_DONE:
+            return _("Panic is over: nothing is held and nothing is open."), "warn"
+        case events.RISK_CHANGED:
+            return _("Risk appetite %(appetite)s, was %(before)s.") % words, "info"
         case _unknown:
             return type, "info"

@@ -5,9 +5,9 @@ Numbers are decimal strings, times ISO 8601, references public ids: a payload is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clusterx.events.log import register_payload
 
@@ -37,6 +37,12 @@ DIFFERENCE_FOUND = "account.difference-found"
 DIFFERENCE_GONE = "account.difference-gone"
 MONEY_MOVED = "account.money-moved"
 CONNECTION_CHANGED = "connection.changed"
+BREAKER_TRIPPED = "breaker.tripped"
+BREAKER_RESET = "breaker.reset"
+PROTECTION_MISSING = "protection.missing"
+PANIC_STARTED = "panic.started"
+PANIC_DONE = "panic.done"
+RISK_CHANGED = "account.risk-changed"
 
 ENDED = {"cancelled": ORDER_CANCELLED, "rejected": ORDER_REJECTED, "expired": ORDER_EXPIRED}
 
@@ -116,6 +122,7 @@ class RejectionNews:
     quantity: str
     code: str
     reason: str
+    finding: dict[str, Any] = field(default_factory=dict)
 
 
 @register_payload(ORDER_PLACED)
@@ -193,3 +200,45 @@ class MoneyNews:
 class ConnectionNews:
     status: str
     reason: str
+
+
+@register_payload(BREAKER_TRIPPED)
+@register_payload(BREAKER_RESET)
+@dataclass(frozen=True, slots=True)
+class BreakerNews:
+    """``value`` and ``limit`` are shares, or counts; ``policy`` is what was done, ``reason`` why it was reset."""
+
+    breaker: str
+    value: str
+    limit: str
+    policy: str
+    reason: str
+
+
+@register_payload(PROTECTION_MISSING)
+@dataclass(frozen=True, slots=True)
+class ProtectionNews:
+    deployment: str
+    strategy: str
+    instrument: str
+    quantity: str
+    stop_price: str
+    reason: str
+
+
+@register_payload(PANIC_STARTED)
+@register_payload(PANIC_DONE)
+@dataclass(frozen=True, slots=True)
+class PanicNews:
+    panic: str
+    reason: str
+
+
+@register_payload(RISK_CHANGED)
+@dataclass(frozen=True, slots=True)
+class RiskNews:
+    """``changed`` maps the parameters that changed to what they were and are."""
+
+    appetite: int
+    before: int
+    changed: dict[str, list[str]]

@@ -78,6 +78,17 @@ def test_every_kind_of_news_has_its_sentence():
         events.PROPOSAL_REJECTED: rejection,
         events.DEPLOYMENT_MOVED: events.MoveNews("d", "sma-cross", ref, "1m", "elsewhere:BTC-USDT"),
         events.ORDER_FILLED: None,
+        events.STATE_CHANGED: events.StateNews("halted", "active", "panic", "Because."),
+        events.DIFFERENCE_FOUND: events.DifferenceNews("BTC", "1", "2"),
+        events.DIFFERENCE_GONE: events.DifferenceNews("BTC", "2", "2"),
+        events.MONEY_MOVED: events.MoneyNews("deposit", "100", "EUR", "7"),
+        events.CONNECTION_CHANGED: events.ConnectionNews("failing", "No answer."),
+        events.BREAKER_TRIPPED: events.BreakerNews("daily-loss", "0.021", "0.02", "reduce-only", ""),
+        events.BREAKER_RESET: events.BreakerNews("losses", "3", "3", "block", "Looked at."),
+        events.PROTECTION_MISSING: events.ProtectionNews("d", "sma-cross", ref, "1500.5", "90", "No."),
+        events.PANIC_STARTED: events.PanicNews("1", "Why."),
+        events.PANIC_DONE: events.PanicNews("1", "Why."),
+        events.RISK_CHANGED: events.RiskNews(3, 5, {}),
     }
     account = AccountFactory()
     kinds = [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]

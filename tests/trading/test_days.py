@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from marketdata.models import LatestPrice, Venue
-from tests.factories import START, AccountFactory, DeploymentFactory, InstrumentFactory, VenueFactory
+from tests.factories import START, AccountFactory, DeploymentFactory, InstrumentFactory, VenueFactory, limits
 from tests.trading.conftest import FALLING, RISING, Market, at, deployed
 from trading import selectors
 from trading.models import Account, EquitySnapshot, Evaluation, Position
@@ -116,13 +116,13 @@ def test_a_clock_that_jumps_begins_a_day_and_keeps_the_equity(replay: Venue) -> 
 def lose_and_come_again(market: Market, days: timedelta) -> str:
     """Lose more than a day's limit, let time pass, and want to open again; what became of that."""
     market.close(*RISING)
-    account = AccountFactory(max_position_share=D(1))
+    account = AccountFactory(risk=limits(maximum_position="1"))
     mark_equity(at=market.now)
     deployment = deployed(account, market, allocation="0.9")
     market.trade(deployment, 104.0, 98.0)
     assert Position.objects.get(deployment=deployment).quantity == 0
     stopped = market.trade(deployment, *RISING)[-1]
-    assert (stopped.outcome, stopped.reason_code) == (Outcome.REJECTED, "daily-loss")
+    assert (stopped.outcome, stopped.reason_code) == (Outcome.REJECTED, "breaker-daily-loss")
     assert "today" in stopped.reason
     ours = market.now
     market.now += days

@@ -67,7 +67,7 @@ def test_it_is_made_once_and_trades_within_a_few_bars(market: Market, trading: A
 
 def test_a_day_of_costs_stays_below_the_daily_limit() -> None:
     """On prices that lead nowhere, 1440 minutes of them, as a day of the simulation has."""
-    share = float(Account._meta.get_field("max_daily_loss_share").default)
+    share = float(Account().risk_profile.daily_loss)
     cost = sum(float(Account._meta.get_field(name).default) for name in ("fee_rate", "slippage_rate"))
     for seed in range(20):
         close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.0004, 1440)))

@@ -11,7 +11,7 @@ import pytest
 from clusterx.events.models import Event
 from marketdata.models import Gap, Instrument
 from strategies.library.sma_cross import SmaCross
-from tests.factories import AccountFactory, InstrumentFactory
+from tests.factories import AccountFactory, InstrumentFactory, limits
 from tests.trading.conftest import FALLING, MINUTE, RISING, Market, at_once, deployed
 from trading import selectors
 from trading.models import Deployment, EquitySnapshot, Evaluation, Fill, Order, Position
@@ -70,7 +70,7 @@ def test_two_workers_at_once_order_once(emptied: None) -> None:
 def test_deployments_evaluated_at_once_do_not_spend_the_same_money(emptied: None) -> None:
     market = Market(InstrumentFactory())
     market.close(*RISING)
-    account = AccountFactory(max_position_share=D(1))
+    account = AccountFactory(risk=limits(maximum_position="1"))
     rivals = [deployed(account, market, allocation="0.7") for _ in range(4)]
     bar = market.close(104.0)
     at_once(*[partial(market.evaluate, one, bar) for one in rivals])
@@ -80,7 +80,7 @@ def test_deployments_evaluated_at_once_do_not_spend_the_same_money(emptied: None
 
 def test_two_deployments_of_one_account_do_not_spend_the_same_money(market: Market) -> None:
     market.close(*RISING)
-    account = AccountFactory(max_position_share=D(1))
+    account = AccountFactory(risk=limits(maximum_position="1"))
     both = [deployed(account, market, allocation="0.7") for _ in range(2)]
     bar = market.close(104.0)
     first, second = (market.evaluate(one, bar) for one in both)
@@ -239,7 +239,7 @@ def test_a_forbidden_reversal_still_closes_the_position(market: Market) -> None:
 @pytest.mark.parametrize(
     ("account", "allocation", "code", "reason"),
     [
-        ({"max_position_share": D("0.1")}, "0.2", "maximum-position", "the limit is 10.0 %"),
+        ({"state": "halted"}, "0.2", "halted", "Trading is halted for this account."),
         ({"starting_balance": D("0.02")}, "1", "", ""),
     ],
 )
@@ -272,13 +272,13 @@ def test_without_any_price_nothing_is_ordered(market: Market) -> None:
 
 def test_after_the_day_s_loss_nothing_opens_until_the_next_day(market: Market) -> None:
     market.close(*RISING)
-    account = AccountFactory(max_position_share=D(1))
+    account = AccountFactory(risk=limits(maximum_position="1"))
     mark_equity(at=market.now)
     deployment = deployed(account, market, allocation="0.9")
     market.trade(deployment, 104.0, 98.0)  # more than 2 % of equity gone; the average turns and sells
     assert Position.objects.get(deployment=deployment).quantity == 0
     stopped = market.trade(deployment, *RISING)[-1]
-    assert (stopped.outcome, stopped.reason_code) == (Outcome.REJECTED, "daily-loss")
+    assert (stopped.outcome, stopped.reason_code) == (Outcome.REJECTED, "breaker-daily-loss")
     mark_equity(at=market.now)
     market.now += timedelta(days=1)
     market.close(*FALLING)

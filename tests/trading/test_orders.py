@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from clusterx.events.models import Event
 from marketdata.models import Instrument
-from tests.factories import AccountFactory, InstrumentFactory
+from tests.factories import AccountFactory, InstrumentFactory, limits
 from tests.trading.conftest import MINUTE, RISING, Market, at_once, deployed
 from trading import selectors
 from trading.models import Account, Deployment, Evaluation, Fill, Order, PaperOrder, Position
@@ -161,7 +161,7 @@ def test_an_order_that_was_not_sent_is_replaced_at_once(market: Market) -> None:
 
 def test_an_order_that_can_no_longer_be_paid_for_is_rejected(market: Market) -> None:
     market.close(*RISING)
-    deployment = deployed(AccountFactory(max_position_share=D(1)), market, allocation="1")
+    deployment = deployed(AccountFactory(risk=limits(maximum_position="1")), market, allocation="1")
     assert market.evaluate(deployment, market.close(104.0)) is not None
     market.price(110.0)
     (order,) = market.work()
@@ -222,14 +222,15 @@ def test_the_database_refuses_to_change_a_fill(market: Market, statement: str) -
 
 def test_an_open_order_reserves_its_money(market: Market) -> None:
     market.close(*RISING)
-    account = AccountFactory(max_position_share=D("0.3"))
+    account = AccountFactory(risk=limits(exposure_symbol="0.3"))
     first, second = (deployed(account, market) for _ in range(2))
     bar = market.close(104.0)
     assert market.evaluate(first, bar) is not None
-    refused = market.evaluate(second, bar)  # 20 % waits; 20 % more would be over 30 %
-    assert refused is not None
-    assert refused.reason_code == "maximum-position"
-    assert "39.9 %" in refused.reason or "40.0 %" in refused.reason
+    trimmed = market.evaluate(second, bar)  # 20 % waits; 20 % more would be over 30 %
+    assert trimmed is not None
+    assert trimmed.bound_by == "exposure-symbol"
+    worth = sum(order.quantity * D(104) for order in Order.objects.all())
+    assert D(2_980) < worth <= D(3_000)
 
 
 def test_positions_of_two_deployments_are_kept_apart_and_counted_together(market: Market) -> None:

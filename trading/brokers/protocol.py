@@ -105,6 +105,7 @@ class OrderRequest:
     # fills it, and the time from which it has no reason any more.
     decided_at: datetime | None = None
     good_till: datetime | None = None
+    blind: bool = False  # fill at the last price there was, however old: panic waits for no feed
 
 
 @dataclass(frozen=True, slots=True)

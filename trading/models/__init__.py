@@ -8,9 +8,11 @@ from trading.models.books import CashFlow, EquitySnapshot, Position
 from trading.models.deployments import Deployment, Evaluation
 from trading.models.orders import Fill, Instruction, Order
 from trading.models.paper import PaperBook, PaperFill, PaperHolding, PaperOrder
+from trading.models.risk import Breakers, Panic, Platform
 
 __all__ = [
     "Account",
+    "Breakers",
     "CashFlow",
     "Connection",
     "Deployment",
@@ -22,9 +24,11 @@ __all__ = [
     "Instruction",
     "Lease",
     "Order",
+    "Panic",
     "PaperBook",
     "PaperFill",
     "PaperHolding",
     "PaperOrder",
+    "Platform",
     "Position",
 ]

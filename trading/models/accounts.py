@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from marketdata.models import Venue
 from trading.models.fields import MONEY, QUANTITY
+from trading.risk.profile import RiskProfile, from_json, profile, to_json
+
+USUAL_APPETITE: Final = 5
+
+
+def usual_risk() -> dict[str, Any]:
+    """The risk profile that an account begins with."""
+    return to_json(profile(USUAL_APPETITE))
 
 
 class Account(models.Model):
@@ -36,12 +44,7 @@ class Account(models.Model):
     )
     fee_rate = models.DecimalField(_("fee"), max_digits=8, decimal_places=6, default="0.001")
     slippage_rate = models.DecimalField(_("slippage"), max_digits=8, decimal_places=6, default="0.0005")
-    max_position_share = models.DecimalField(
-        _("largest position, as a share of equity"), max_digits=5, decimal_places=4, default="0.5"
-    )
-    max_daily_loss_share = models.DecimalField(
-        _("daily loss that stops new risk, as a share of equity"), max_digits=5, decimal_places=4, default="0.02"
-    )
+    risk = models.JSONField(default=usual_risk, help_text=_("With its version; read through trading.risk.profile."))
     state = models.CharField(_("trading state"), max_length=11, choices=State.choices, default=State.ACTIVE)
     state_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
@@ -52,17 +55,17 @@ class Account(models.Model):
             models.UniqueConstraint(fields=["owner", "name"], name="account_name_once"),  # a name tells them apart
             models.CheckConstraint(condition=models.Q(starting_balance__gt=0), name="account_starts_with_money"),
             models.CheckConstraint(
-                condition=models.Q(
-                    fee_rate__gte=0, fee_rate__lt=1, slippage_rate__gte=0, slippage_rate__lt=1,
-                    max_position_share__gt=0, max_position_share__lte=1,
-                    max_daily_loss_share__gt=0, max_daily_loss_share__lte=1,
-                ),
+                condition=models.Q(fee_rate__gte=0, fee_rate__lt=1, slippage_rate__gte=0, slippage_rate__lt=1),
                 name="account_rates_are_shares",  # a rate above one would make money out of nothing or take it all
             ),
         ]  # fmt: skip
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def risk_profile(self) -> RiskProfile:
+        return from_json(self.risk)
 
 
 class Connection(models.Model):

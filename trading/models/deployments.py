@@ -14,6 +14,7 @@ from strategies.contract import Value, read
 from strategies.library import LIBRARY, get
 from strategies.wording import said
 from trading.models.accounts import Account
+from trading.models.fields import QUANTITY
 
 
 class Deployment(models.Model):
@@ -33,6 +34,7 @@ class Deployment(models.Model):
     allocation = models.DecimalField(_("share of equity at full exposure"), max_digits=5, decimal_places=4, default="0.2")
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.RUNNING)
     status_reason = models.CharField(max_length=300, blank=True)
+    state = models.CharField(_("trading state"), max_length=11, choices=Account.State.choices, default=Account.State.ACTIVE)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(help_text=_("Bars that closed before this are not acted upon."))
     starts_after = models.DateTimeField(
@@ -93,6 +95,10 @@ class Evaluation(models.Model):
     evaluated_at = models.DateTimeField()
     target = models.FloatField(null=True, help_text=_("Exposure the strategy asked for, -1 to 1."))
     close = models.FloatField(null=True, help_text=_("The bar's close, which it was decided on."))
+    atr = models.FloatField(null=True, help_text=_("Average true range of the last 14 bars."))
+    wanted_stop = models.FloatField(null=True, help_text=_("The strategy's own stop."))
+    stop_price = models.DecimalField(**QUANTITY, null=True, help_text=_("Where the position is given up."))
+    bound_by = models.CharField(max_length=16, blank=True, help_text=_("What decided the size (trading.risk.sizing)."))
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
     reason_code = models.CharField(max_length=40, blank=True)
     reason = models.CharField(max_length=300, blank=True)

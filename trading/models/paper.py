@@ -66,6 +66,7 @@ class PaperOrder(models.Model):
     reduce_only = models.BooleanField(default=False)
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.OPEN)
     reason = models.CharField(max_length=300, blank=True)
+    is_blind = models.BooleanField(default=False, help_text="Filled at the last price there was, however old.")
     decided_at = models.DateTimeField()
     good_till = models.DateTimeField(null=True)
     triggered_at = models.DateTimeField(null=True, help_text="When the price went through the stop, by the venue's clock.")

@@ -1,6 +1,6 @@
-"""The risk check: may this order go out? Pure rules over frozen facts, every answer with its reason and numbers."""
+"""The risk engine: may this order go out, how large may a position be, and when is it enough? Pure.
 
-from trading.risk.facts import AccountState, Limits, Market, Proposal
-from trading.risk.rules import RULES, Rejection, Verdict, judge
-
-__all__ = ["RULES", "AccountState", "Limits", "Market", "Proposal", "Rejection", "Verdict", "judge"]
+Frozen facts in, answers with their reasons and numbers out. ``profile`` holds the limits, ``checks`` judges a proposal by
+them, ``sizing`` keeps what a strategy wants within them, ``breakers`` stops an account that loses too much. docs/risk.md is
+made from it.
+"""

@@ -78,6 +78,10 @@ class Parameter:
             )
         return int(number) if self.is_whole else number
 
+    def within(self, value: object) -> Decimal:
+        """The nearest to ``value`` that may be set by hand."""
+        return min(max(Decimal(str(value)), self.minimum), self.maximum)
+
     def said(self, value: Value) -> str:
         """``value`` with its unit, in English."""
         return str(value) if isinstance(value, str) else Number(Decimal(value), self.unit).text

@@ -15,6 +15,7 @@ from trading.selectors.looks import (
     watched_bars,
 )
 from trading.selectors.market import (
+    PRICE_AGE_LIMIT,
     deployable_instruments,
     has_open_gap,
     market_price,
@@ -49,6 +50,7 @@ from trading.selectors.worth import (
 )
 
 __all__ = [
+    "PRICE_AGE_LIMIT",
     "Holding",
     "Portfolio",
     "account_of",

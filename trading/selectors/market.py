@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from marketdata.models import Candle, Gap, Instrument
 from marketdata.timeframes import TIMEFRAMES, Timeframe
+from trading.brokers.paper.pricing import PRICE_AGE_LIMIT
 from trading.brokers.paper.venue import SHORTABLE, market_price, price_age_limit
 from trading.models import Account
 
@@ -64,6 +65,7 @@ def has_open_gap(instrument_id: int, timeframe: str, start: datetime, end: datet
 
 
 __all__ = [
+    "PRICE_AGE_LIMIT",
     "deployable_instruments",
     "has_open_gap",
     "market_price",

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from clusterx.errors import DomainError
+from marketdata.bars import Bars
+from marketdata.indicators.volatility import atr
 from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 from strategies import contract, library
@@ -15,6 +18,10 @@ from trading.models import Deployment, Evaluation
 
 Outcome = Evaluation.Outcome
 
+RANGE: Final = 14
+RANGED: Final = 60
+"""Bars that are read at least: with so many, Wilder's smoothing has forgotten how it began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -22,6 +29,8 @@ class Answer:
 
     close: float
     target: float | None = None
+    stop: float | None = None
+    atr: float | None = None
     outcome: str = ""
     code: str = ""
     reason: str = ""
@@ -37,9 +46,11 @@ def ask(deployment: Deployment, bar_time: datetime) -> Answer | None:
     except DomainError as error:
         return Answer(math.nan, outcome=Outcome.FAILED, code=error.code, reason=error.message)
     history = strategy.history(parameters)
-    bars = BarStore().read(deployment.instrument_id, deployment.timeframe, end=opened + timeframe.seconds, limit=history)
-    if not len(bars) or bars.time[-1] != opened:
+    end = opened + timeframe.seconds
+    read = BarStore().read(deployment.instrument_id, deployment.timeframe, end=end, limit=max(history, RANGED))
+    if not len(read) or read.time[-1] != opened:
         return None
+    bars = read[-history:] if len(read) > history else read
     close = float(bars.close[-1])
     if len(bars) < history:
         reason = f"{len(bars)} of {history} bars are there."
@@ -49,10 +60,22 @@ def ask(deployment: Deployment, bar_time: datetime) -> Answer | None:
         reason = "Bars are missing in the history and are being asked for."
         return Answer(close, outcome=Outcome.WARMING_UP, code="open-gap", reason=reason)
     try:
-        target = float(contract.as_signals(strategy.signals(bars, parameters), len(bars)).exposure[-1])
+        signals = contract.as_signals(strategy.signals(bars, parameters), len(bars))
     except contract.InvalidSignals as error:
         return Answer(close, outcome=Outcome.FAILED, code=error.code, reason=error.message)
     except Exception as error:
         # Whatever a strategy raises is the strategy's failure and stops this deployment alone.
         return Answer(close, outcome=Outcome.FAILED, code="strategy-raised", reason=f"{type(error).__name__}: {error}")
-    return Answer(close, target=target)
+    return Answer(close, target=float(signals.exposure[-1]), stop=_level(signals.stop), atr=_range(read))
+
+
+def _level(levels: contract.Floats | None) -> float | None:
+    return None if levels is None or math.isnan(levels[-1]) else float(levels[-1])
+
+
+def _range(bars: Bars) -> float | None:
+    """The average true range of the last 14 bars; None where there are not so many."""
+    if len(bars) <= RANGE:
+        return None
+    value = float(atr(bars.high, bars.low, bars.close, RANGE)[-1])
+    return value if math.isfinite(value) and value > 0 else None

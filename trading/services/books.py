@@ -16,6 +16,7 @@ from trading.lifecycle import OVER
 from trading.models import Account, Fill, Order, Position
 from trading.positions import Execution, Holding
 from trading.prices import money
+from trading.risk.breakers import ClosedTrade
 from trading.services.journal import record
 from trading.services.valuation import snapshot
 
@@ -27,13 +28,11 @@ class Overfilled(Exception):
     """The venue executed more than was ordered, as far as we know: nothing is booked until somebody has looked."""
 
 
-def book(order: Order, told: VenueFill, *, at: datetime) -> Fill | None:
-    """Book an execution of ``order``; None if it is booked already.
+def book(order: Order, told: VenueFill, *, at: datetime) -> Fill:
+    """Book an execution of ``order`` that is not booked yet.
 
     Raises Overfilled if the order has no room for it.
     """
-    if is_booked(order.account, told):
-        return None
     if told.quantity > order.remaining:
         raise Overfilled(f"{told.quantity} of {order.client_order_id}, of which {order.remaining} is left")
     position = position_of(order, at)
@@ -62,10 +61,17 @@ def book(order: Order, told: VenueFill, *, at: datetime) -> Fill | None:
         market_time=told.time,
         filled_at=at,
     )
+    closed: tuple[ClosedTrade, ...] = ()
+    if before.quantity and before.quantity * after.quantity <= 0:
+        profit = after.realised - after.fees - position.result_before
+        closed = (ClosedTrade(at, str(fill.public_id), profit),)
     if not after.quantity:
         position.opened_at, position.stop_price = None, None
     elif before.quantity * after.quantity <= 0:
-        position.opened_at = at
+        position.opened_at, position.stop_price = at, None
+        position.result_before = before.realised - before.fees if not before.quantity else after.realised - after.fees
+    if after.quantity and order.evaluation is not None and order.evaluation.stop_price is not None:
+        position.stop_price = order.evaluation.stop_price
     position.quantity, position.cost, position.average_price = after.quantity, after.cost, after.average_price
     position.realised_pnl, position.fees, position.updated_at = after.realised, after.fees, at
     position.save()
@@ -81,7 +87,7 @@ def book(order: Order, told: VenueFill, *, at: datetime) -> Fill | None:
     order.updated_at = at
     order.save(update_fields=["filled_quantity", "status", "venue_order_id", "accepted_at", "updated_at"])
     _record(order, fill, position, closed=before.quantity * signed < 0, at=at)
-    snapshot(account=order.account, at=at)
+    snapshot(account=order.account, at=at, closed=closed)
     return fill
 
 

@@ -40,8 +40,9 @@ from trading.models import Account, Fill, Instruction, Order
 from trading.services import pursuit
 from trading.services.connections import heard
 from trading.services.leases import Held, LeaseLost, lease
+from trading.services.locks import lock_account
 from trading.services.orders import Why, believe, doubt, end, record_order
-from trading.services.reports import fill_told, lock_account, order_told
+from trading.services.reports import fill_told, order_told
 
 logger = logging.getLogger(__name__)
 
@@ -180,6 +181,7 @@ def request_for(order: Order) -> OrderRequest:
         time_in_force=TimeInForce(order.time_in_force),
         decided_at=order.decided_at,
         good_till=order.good_till,
+        blind=order.purpose == Order.Purpose.PANIC,
     )
 
 

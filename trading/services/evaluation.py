@@ -61,6 +61,8 @@ def _act(deployment: Deployment, *, bar_time: datetime, answer: Answer, at: date
         evaluated_at=at,
         target=answer.target,
         close=None if math.isnan(answer.close) else answer.close,
+        atr=answer.atr,
+        wanted_stop=answer.stop,
         outcome=answer.outcome,
         reason_code=answer.code,
         reason=answer.reason[:300],

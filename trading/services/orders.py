@@ -158,6 +158,25 @@ def end(order: Order, status: str, why: Why, *, at: datetime) -> None:
     order.save(update_fields=["status", "reason_code", "reason", "updated_at"])
     order.instructions.filter(outcome=Outcome.WAITING).update(outcome=Outcome.DROPPED, answered_at=at)
     record_order(order, events.ENDED[order.status], at)
+    if order.purpose == Order.Purpose.STOP and status == Status.REJECTED:
+        _alarm(order, at)
+
+
+def _alarm(order: Order, at: datetime) -> None:
+    """A stop was refused: its position has no protection until another one is accepted."""
+    record(
+        account=order.account,
+        type=events.PROTECTION_MISSING,
+        payload=events.ProtectionNews(
+            **events.whose(order.deployment),
+            instrument=order.instrument.ref,
+            quantity=events.text(order.quantity),
+            stop_price=events.optional(order.stop_price),
+            reason=order.reason,
+        ),
+        at=at,
+        correlation_id=order.correlation_id,
+    )
 
 
 def doubt(order: Order, *, at: datetime) -> None:

@@ -9,24 +9,35 @@ lock.
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Final
 
 from django.db import transaction
 
 from marketdata.timeframes import Timeframe
 from trading import events, selectors
+from trading.brokers.paper.pricing import MarketPrice
 from trading.models import Account, Deployment, Evaluation, Order, Position
-from trading.risk import Proposal, Rejection, judge
-from trading.services.exposure import limits_of, market_of, proposal_of, state_of, terms_of
+from trading.prices import on_grid
+from trading.risk.checks import judge
+from trading.risk.findings import Finding
+from trading.risk.situation import Proposal
+from trading.risk.sizing import Wish, size
+from trading.risk.states import TradingState, strictest
+from trading.services import panic, protection
+from trading.services.breakers import watch
+from trading.services.exposure import Standing, breakers_of, platform_state, proposal_of, terms_of
 from trading.services.journal import record
 from trading.services.orders import Why, client_id, give_up, open_orders, place_order
-from trading.sizing import wanted_quantity
+from trading.sizing import Terms
 
 Outcome = Evaluation.Outcome
 ZERO: Final = Decimal(0)
+
+SIGNAL_THRESHOLD: Final = Decimal("0.25")
+"""The exposure from which a signal counts, where the risk appetite is so low that weak ones are left alone."""
+
 CLOSING: Final = Why("closing", "The position is being closed.")
 ASK_AGAIN_AFTER: Final = timedelta(seconds=5)
 SUPERSEDED: Final = Why("superseded", "A newer bar was decided on before it was filled.")
@@ -41,40 +52,41 @@ def pursue(deployment: Deployment, evaluation: Evaluation, *, at: datetime) -> E
         return evaluation
     assert evaluation.target is not None
     target = Decimal(repr(evaluation.target))
-    held = Position.objects.filter(deployment=deployment).values_list("quantity", flat=True).first() or ZERO
-    # A target that stands is not traded again because price and equity moved: costs would eat what it corrects.
-    if (target * held > 0 and target == _last_filled_target(deployment)) or (not target and not held):
+    held = _held(deployment)
+    if (stands := _stands(deployment, target, held)) is not None:
+        evaluation.reason_code = stands
         evaluation.save()
         return evaluation
     account, instrument = deployment.account, deployment.instrument
     market = selectors.market_price(instrument.pk)
-    terms = terms_of(account, instrument)
-    state = state_of(account, instrument, at=at)
-    facts = market_of(deployment, market, at=at)
+    terms, standing = terms_of(account, instrument), Standing(account, at)
+    watch(account, standing.valued, at=at)  # a new day may have begun, or the price moved since the account was last valued
+    profile, situation = account.risk_profile, standing.situation(deployment, instrument, market)
     if market is None:
-        missing = Proposal(quantity=target or -held, held=held, price=ZERO, mark=ZERO, fee_rate=terms.fee_rate)
-        verdict = judge(missing, state, limits_of(account), facts)
-        return _reject(evaluation, missing, verdict.rejection, at)
-    wanted = wanted_quantity(
-        target=target,
-        allocation=deployment.allocation,
-        equity=state.equity,
-        price=proposal_of(quantity=target or Decimal(1), held=held, market=market, terms=terms).mark,
-        terms=terms,
-    )
+        missing = proposal_of(quantity=on_grid(target or -held, terms.lot, ROUND_UP), held=held, market=None, terms=terms)
+        return _reject(evaluation, missing, judge(missing, situation, profile).rejection, at)
+    wanted = ZERO
+    if target:
+        sized = size(_wish(deployment, evaluation, target, market, terms), standing.room(deployment, instrument), profile)
+        wanted, evaluation.bound_by, evaluation.stop_price = sized.quantity, sized.bound_by, sized.stop
     if wanted == held:
         evaluation.save()
         return evaluation
-    proposal = proposal_of(quantity=wanted - held, held=held, market=market, terms=terms)
-    rejection = judge(proposal, state, limits_of(account), facts).rejection
-    if rejection is not None and proposal.opening and proposal.closing:
+    stop = evaluation.stop_price if wanted else None
+    proposal = proposal_of(quantity=wanted - held, held=held, market=market, terms=terms, stop=stop)
+    rejection = judge(proposal, situation, profile).rejection
+    if rejection is not None and proposal.is_reversal:
         # Half of a reversal is forbidden; the other half still takes the deployment out of a position it does not want.
         _tell_rejection(evaluation, proposal, rejection, at)
-        evaluation.reason_code, evaluation.reason = rejection.code, f"Closed only. {rejection.reason}"
-        proposal = replace(proposal, quantity=-held)
-        rejection = judge(proposal, state, limits_of(account), facts).rejection
+        evaluation.reason_code, evaluation.reason = rejection.code, f"Closed only. {rejection.sentence}"[:300]
+        proposal = proposal.closing_half()
+        rejection = judge(proposal, situation, profile).rejection
     if rejection is not None:
         return _reject(evaluation, proposal, rejection, at)
+    if proposal.closing and not _unprotected(deployment, at):
+        evaluation.outcome = Outcome.WAITING  # its stop would sell it a second time
+        evaluation.save()
+        return evaluation
     evaluation.outcome = Outcome.ORDERED
     evaluation.save()
     closed_at = evaluation.bar_time + _bar(deployment)
@@ -94,9 +106,67 @@ def pursue(deployment: Deployment, evaluation: Evaluation, *, at: datetime) -> E
     return evaluation
 
 
+def _held(deployment: Deployment) -> Decimal:
+    return Position.objects.filter(deployment=deployment).values_list("quantity", flat=True).first() or ZERO
+
+
+def _stands(deployment: Deployment, target: Decimal, held: Decimal) -> str | None:
+    """Why there is nothing to do for ``target``: a code, empty for what needs no word; None where there is something."""
+    if not target and not held:
+        return ""
+    last = _last_filled_target(deployment)
+    # A target that stands is not traded again because price and equity moved: costs would eat what it corrects.
+    if target * held > 0 and target == last:
+        return ""
+    # Nor after its stop took it out: the strategy must have wanted something else in between, as in a backtest.
+    newest = deployment.orders.filter(filled_quantity__gt=0).order_by("-pk").values_list("purpose", flat=True).first()
+    if not held and newest == Order.Purpose.STOP and target == last and not _wanted_otherwise(deployment, target):
+        return "stopped-out"
+    return None
+
+
+def _wanted_otherwise(deployment: Deployment, target: Decimal) -> bool:
+    """Whether the strategy asked for another exposure since its stop was filled."""
+    stops = deployment.orders.filter(purpose=Order.Purpose.STOP, filled_quantity__gt=0)
+    stopped_at = stops.order_by("-pk").values_list("updated_at", flat=True).first()
+    since = Evaluation.objects.filter(deployment=deployment, target__isnull=False, evaluated_at__gt=stopped_at)
+    return since.exclude(target=float(target)).exists()
+
+
+def _wish(deployment: Deployment, evaluation: Evaluation, target: Decimal, market: MarketPrice, terms: Terms) -> Wish:
+    proposal = proposal_of(quantity=target, held=ZERO, market=market, terms=terms)
+    scale = deployment.account.risk_profile.signal_scale
+    return Wish(
+        target=target,
+        allocation=deployment.allocation,
+        price=proposal.price,
+        mark=proposal.mark,
+        fee_rate=terms.fee_rate,
+        tick=terms.tick,
+        lot=terms.lot,
+        threshold=SIGNAL_THRESHOLD if scale > 1 else ZERO,
+        atr=_decimal(evaluation.atr),
+        stop=_decimal(evaluation.wanted_stop),
+    )
+
+
+def _decimal(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(repr(number))
+
+
+def _unprotected(deployment: Deployment, at: datetime) -> bool:
+    """Whether no stop of the deployment works any more; those that do are given up."""
+    stops = open_orders(deployment.account_id).filter(deployment=deployment, purpose=Order.Purpose.STOP)
+    free = True
+    for order in stops.select_for_update(of=("self",)).select_related("deployment", "instrument").order_by("pk"):
+        order.account = deployment.account
+        free = give_up(order, CLOSING, at=at) and free
+    return free
+
+
 def follow_up(*, account_id: int, at: datetime) -> bool:
     """Take the next step where what stood in the way is over; whether anything was done."""
-    done = False
+    done = panic.go_on(account_id=account_id, at=at)
     closing = Deployment.objects.filter(account=account_id).exclude(flatten_asked_at=None)
     for pk in list(closing.order_by("pk").values_list("pk", flat=True)):
         done = _close_on(account_id, pk, at) or done
@@ -105,7 +175,7 @@ def follow_up(*, account_id: int, at: datetime) -> bool:
     )
     for pk in list(waiting.order_by("pk").values_list("pk", flat=True)):
         done = _go_on(account_id, pk, at) or done
-    return done
+    return protection.protect_all(account_id=account_id, at=at) or done
 
 
 def flatten(deployment: Deployment, *, at: datetime) -> bool:
@@ -192,11 +262,34 @@ def why_late(deployment: Deployment, bar_time: datetime) -> str:
 
 def objection_before_sending(order: Order, *, at: datetime) -> Why | None:
     """Why an order that was written down is not sent any more: time has passed since it was decided on."""
+    if order.purpose not in {Order.Purpose.STOP, Order.Purpose.PANIC} and (why := _no_longer_allowed(order)):
+        return why
     if order.good_till is None:
         return None
     market = selectors.market_price(order.instrument_id)
     if market is not None and market.time >= order.good_till:
         return Why("expired", "The next bar closed before the order could be sent.")
+    return None
+
+
+def _no_longer_allowed(order: Order) -> Why | None:
+    """Whether trading was restricted between the decision and now. What closes is let through, except where all is halted."""
+    states = [TradingState(order.account.state), platform_state()]
+    if order.deployment is not None:
+        states.append(TradingState(order.deployment.state))
+    state = strictest(*states)
+    breakers = breakers_of(order.account)
+    if state is TradingState.HALTED:
+        return Why("halted", "Trading was halted before the order was sent.")
+    held = Position.objects.filter(deployment=order.deployment, account=order.account, instrument=order.instrument)
+    quantity = held.values_list("quantity", flat=True).first() or ZERO
+    opens = quantity * order.signed_remaining >= 0 or abs(order.signed_remaining) > abs(quantity)
+    if not opens:
+        return None
+    if state is TradingState.REDUCE_ONLY:
+        return Why("reduce-only", "Only closing was allowed when the order was to be sent.")
+    if breakers.trips:
+        return Why(f"breaker-{breakers.trips[0].breaker.value}", "A circuit breaker tripped before the order was sent.")
     return None
 
 
@@ -226,9 +319,9 @@ def _last_filled_target(deployment: Deployment) -> Decimal | None:
     return None if target is None else Decimal(repr(target))
 
 
-def _reject(evaluation: Evaluation, proposal: Proposal, rejection: Rejection | None, at: datetime) -> Evaluation:
+def _reject(evaluation: Evaluation, proposal: Proposal, rejection: Finding | None, at: datetime) -> Evaluation:
     assert rejection is not None
-    evaluation.reason_code, evaluation.reason = rejection.code, rejection.reason[:300]
+    evaluation.reason_code, evaluation.reason = rejection.code, rejection.sentence[:300]
     if rejection.code == "below-minimum":
         # Too small to trade is no news: the exposure is as near to what is wanted as the venue allows.
         evaluation.outcome = Outcome.HOLD
@@ -239,7 +332,7 @@ def _reject(evaluation: Evaluation, proposal: Proposal, rejection: Rejection | N
     return evaluation
 
 
-def _tell_rejection(evaluation: Evaluation, proposal: Proposal, rejection: Rejection, at: datetime) -> None:
+def _tell_rejection(evaluation: Evaluation, proposal: Proposal, rejection: Finding, at: datetime) -> None:
     """Log a rejection, but not the same one bar after bar: each evaluation carries its own, the feed wants news."""
     deployment = evaluation.deployment
     before = (
@@ -262,7 +355,8 @@ def _tell_rejection(evaluation: Evaluation, proposal: Proposal, rejection: Rejec
             side=Order.Side.BUY if proposal.quantity > 0 else Order.Side.SELL,
             quantity=events.text(abs(proposal.quantity)),
             code=rejection.code,
-            reason=rejection.reason,
+            reason=rejection.sentence,
+            finding=rejection.to_json(),
         ),
         at=at,
         correlation_id=evaluation.correlation_id,

@@ -1,9 +1,10 @@
 """Comparing the books with the venue: orders, executions, money that moved, positions, balances.
 
 What the venue proves is adopted: orders and executions one by one, by their numbers, so that a second comparison changes
-nothing. What is left is a *difference*: a position or a balance that no execution and no flow explains. Venues' lists lag behind
-each other, so a difference counts only when it is seen again, unchanged and with nothing under way, ``LASTING`` later; then the
-account is halted and says why. Nothing is ever sold because an answer is missing: a question that fails ends the comparison.
+nothing. What is left is a *difference*: a position or a balance that no execution and no flow explains. Venues' lists lag
+behind each other, so a difference counts only when it is seen again, unchanged and with nothing under way, ``LASTING`` later;
+then the account is halted and says why. Nothing is ever sold because an answer is missing: a question that fails ends the
+comparison.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from trading.services.connections import heard
 from trading.services.dispatch import OVERLAP, Agent, refresh, settle
 from trading.services.journal import record
 from trading.services.leases import LeaseLost, lease
-from trading.services.reports import lock_account
+from trading.services.locks import lock_account
 from trading.services.states import change, restrict
 
 ZERO: Final = Decimal(0)

@@ -13,6 +13,7 @@ from trading.brokers.connect import instrument_called
 from trading.brokers.protocol import VenueFill, VenueOrder
 from trading.models import Account, Fill, Order
 from trading.services.books import Overfilled, book, is_booked
+from trading.services.locks import lock_account
 from trading.services.orders import believe, client_id, record_order
 
 logger = logging.getLogger(__name__)
@@ -20,10 +21,6 @@ logger = logging.getLogger(__name__)
 
 class UnknownInstrument(Exception):
     """The venue tells of something that is no instrument here."""
-
-
-def lock_account(account_id: int) -> Account:
-    return Account.objects.select_for_update().get(pk=account_id)
 
 
 def order_told(*, account_id: int, told: VenueOrder, at: datetime) -> Order | None:

@@ -11,6 +11,9 @@ from django.db.models import OuterRef, Subquery
 
 from trading import selectors, signals
 from trading.models import Account, EquitySnapshot
+from trading.risk.breakers import ClosedTrade
+from trading.services.breakers import watch
+from trading.services.locks import lock_account
 
 UNCHANGED_FOR: Final = timedelta(minutes=10)
 """An equity that does not move is recorded this often all the same, so that a curve shows that it was looked at."""
@@ -26,10 +29,14 @@ LOOKED_BACK: Final = timedelta(days=60)
 """Older values have been thinned; looking at all of them each hour would cost more with every year."""
 
 
-def snapshot(*, account: Account, at: datetime) -> selectors.Portfolio:
-    """Record the account's equity at ``at``; the last of several in one moment counts. Announced after commit."""
+def snapshot(*, account: Account, at: datetime, closed: tuple[ClosedTrade, ...] = ()) -> selectors.Portfolio:
+    """Record the account's equity at ``at``; the last of several in one moment counts. Announced after commit.
+
+    The circuit breakers see it, and the trades that were ``closed``. The caller holds the account's lock.
+    """
     valued = selectors.portfolio(account, at=at)
     _store(valued)
+    watch(account, valued, at=at, closed=closed)
     return valued
 
 
@@ -63,9 +70,14 @@ def mark_equity(*, at: datetime) -> int:
     for valued in selectors.portfolios(accounts, at=at):
         before = last.get(valued.account.pk)
         if before is None or (at > before.at and (valued.equity != before.equity or at - before.at >= UNCHANGED_FOR)):
-            _store(valued)
+            _mark(valued.account.pk, at)
             moved += 1
     return moved
+
+
+@transaction.atomic
+def _mark(account_id: int, at: datetime) -> None:
+    snapshot(account=lock_account(account_id), at=at)
 
 
 @transaction.atomic

@@ -18,17 +18,21 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Sum
 
+from clusterx.events.models import Event
 from marketdata.models import Instrument
 from tests.factories import AccountFactory, DeploymentFactory, InstrumentFactory, VenueFactory
 from tests.venues.direct import DirectBroker, fill_of, order_of
 from tests.venues.exchange import Exchange, Listed, Refusal
 from tests.venues.faults import Fault, Faults
+from trading import events
 from trading.models import Account, CashFlow, Connection, Deployment, Fill, Instruction, Order, Position
 from trading.services.dispatch import dispatch
+from trading.services.journal import stream_of
 from trading.services.leases import LeaseLost
+from trading.services.locks import lock_account
 from trading.services.orders import Why, client_id, give_up, open_orders, place_order
 from trading.services.reconciliation import reconcile
-from trading.services.reports import fill_told, lock_account, order_told
+from trading.services.reports import fill_told, order_told
 
 D = Decimal
 BEGIN: Final = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -312,6 +316,10 @@ class Scenario:
         for name, count in self.exchange.seen.items():
             self.require(not name or count == 1, f"{count} orders of one client order id at the venue")
         there = {str(one.id): one for one in self.exchange.orders.values()}
+        settled = Event.objects.filter(stream=stream_of(self.account), type=events.ORDER_SETTLED)
+        for event in settled:
+            order = next(one for one in ours.values() if str(one.public_id) == event.payload["order"])
+            self.require(not order.venue_order_id, f"{order} was said to have never arrived, and did")
         for order in ours.values():
             found = there.get(order.venue_order_id)
             self.require(order.status != "unknown", f"{order} is unknown for ever")

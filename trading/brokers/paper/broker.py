@@ -85,6 +85,7 @@ class PaperBroker:
                     "reduce_only": request.reduce_only,
                     "decided_at": request.decided_at or at,
                     "good_till": request.good_till,
+                    "is_blind": request.blind,
                     "created_at": at,
                     "updated_at": at,
                 },

@@ -113,7 +113,8 @@ def _happens(order: PaperOrder, at: datetime, *, act: bool = False) -> bool:
     market = priced(latest)
     if order.good_till is not None and market.time >= order.good_till:
         return not act or _end(order, Status.EXPIRED, "The next bar closed before the order could be filled.", at)
-    if not market.is_fresh(at, price_age_limit(order.instrument)) or market.time < order.decided_at:
+    is_late = not market.is_fresh(at, price_age_limit(order.instrument)) or market.time < order.decided_at
+    if is_late and not order.is_blind:
         return False
     bid = at_price(_working(order), market, terms_of(order))
     if act:
