@@ -29,6 +29,7 @@ class TradingConfig(AppConfig):
 
         bar_closed.connect(receivers.queue_evaluations, dispatch_uid="trading.queue_evaluations")
         signals.order_waiting.connect(receivers.queue_dispatch, dispatch_uid="trading.queue_dispatch")
+        signals.test_waiting.connect(receivers.queue_test, dispatch_uid="trading.queue_test")
         signals.account_news.connect(receivers.publish_news, dispatch_uid="trading.publish_news")
         signals.bar_looked_at.connect(receivers.publish_look, dispatch_uid="trading.publish_look")
         signals.equity_marked.connect(receivers.publish_equity, dispatch_uid="trading.publish_equity")

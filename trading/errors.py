@@ -49,3 +49,41 @@ class HoldsPosition(DomainError):
 
     code = "deployment-holds-position"
     http_status = 409
+
+
+class UnknownBroker(DomainError):
+    """There is no such broker, or it has no such market or play money."""
+
+    code = "unknown-broker"
+
+
+class InvalidCredentials(DomainError):
+    """What was entered cannot be a key: something is missing or malformed. The message never holds what was entered."""
+
+    code = "invalid-credentials"
+
+
+class LiveNotConfirmed(DomainError):
+    """Real money was asked for without saying that one knows."""
+
+    code = "live-money-not-confirmed"
+
+
+class CannotTest(DomainError):
+    """There is no key to test."""
+
+    code = "no-key"
+    http_status = 409
+
+
+class HasBooks(DomainError):
+    """The account has traded or could have: it is kept."""
+
+    code = "account-has-books"
+    http_status = 409
+
+
+class InvalidTerms(DomainError):
+    """A fee, slippage, latency or share of volume that the paper venue does not have."""
+
+    code = "invalid-terms"

@@ -19,6 +19,10 @@ def queue_dispatch(*, account_id: int, **_: Any) -> None:
     tasks.dispatch.delay(account_id)
 
 
+def queue_test(*, account_id: int, **_: Any) -> None:
+    tasks.check_connection.delay(account_id)
+
+
 def publish_news(*, account_id: int, event_id: int, changed: tuple[tuple[str, int], ...], **_: Any) -> None:
     channels.publish_news(account_id, event_id, changed)
 

@@ -5,6 +5,9 @@ from django.dispatch import Signal
 order_waiting = Signal()
 """Something is to be told to an account's venue: ``account_id: int``."""
 
+test_waiting = Signal()
+"""A connection is to be tested: ``account_id: int``."""
+
 account_news = Signal()
 """Something happened to an account: ``account_id: int``, ``event_id: int``, ``changed: tuple[tuple[str, int],
 ...]``, pairs of "order", "fill", "position" or "deployment" and the row's key."""

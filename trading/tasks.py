@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from trading import selectors
 from trading.brokers.paper.venue import match
+from trading.models import Connection
+from trading.services import connection_checks, evaluation, valuation
 from trading.services import dispatch as outbox
-from trading.services import evaluation, valuation
+from trading.services.reconciliation import reconcile
 
 # PostgreSQL comes back; what was not committed is done again.
 RETRY = {
@@ -68,6 +70,16 @@ def dispatch(account_id: int, looks: int = LOOKS) -> None:
 def look(account_id: int) -> None:
     """See what happened at an account's venue, and do what follows."""
     outbox.dispatch(account_id=account_id, look=True)
+
+
+@shared_task(name="trading.check_connection", **RETRY)
+def check_connection(account_id: int, looks: int = LOOKS) -> None:
+    """Test a broker's key, in the one process that opens it; again soon while another worker acts for the account."""
+    checked = connection_checks.check_connection(account_id=account_id)
+    if checked is None and looks > 1:
+        check_connection.apply_async((account_id, looks - 1), countdown=1)
+    elif checked is not None and checked.status == Connection.Status.CONNECTED:
+        reconcile(account_id=account_id)
 
 
 # Sweeps expire: after an hour without workers there is one to do, not seven hundred.

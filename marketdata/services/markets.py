@@ -133,6 +133,12 @@ def set_up_samples() -> int:
     return loaded
 
 
+def ensure_venue(*, code: str, name: str) -> Venue:
+    """The live venue called ``code``; one that no stream connects to is made, for accounts to refer to."""
+    venue, _ = Venue.objects.get_or_create(code=code, defaults={"name": name, "mode": Venue.Mode.LIVE})
+    return venue
+
+
 @transaction.atomic
 def switch_venue(*, venue_id: int, enabled: bool, actor: User, at: datetime) -> Venue:
     """Connect the stream to a venue, or let go of it. The stream follows within seconds; a second call changes nothing."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Q
+from django.views.decorators.debug import sensitive_variables
 
 from clusterx.sealing import CannotOpen, open_sealed, seal
 from marketdata.models import Instrument
@@ -24,20 +25,31 @@ def connect(account: Account, clock: Callable[[], datetime]) -> Broker:
     """
     if account.kind == Account.Kind.PAPER:
         return PaperBroker(account, clock)
-    return opened(account.connection)
+    # What is in the row now: a key that was revoked since the account was read opens nothing.
+    connection = Connection.objects.get(pk=account.pk)
+    if connection.opened_at is None or not connection.may_trade:
+        raise BadCredentials("The key did not pass its test yet.")
+    return opened(connection)
 
 
 def opened(connection: Connection) -> Broker:
+    """Raises BadCredentials, or Refused where the venue has no test environment."""
+    return offer(connection.broker).make(credentials_of(connection), endpoint_of(connection))
+
+
+@sensitive_variables()
+def credentials_of(connection: Connection) -> Credentials:
     """Raises BadCredentials."""
     if connection.sealed is None:
         raise BadCredentials("The key was revoked here.")
     try:
-        fields = json.loads(open_sealed(bytes(connection.sealed), connection.context))
+        return Credentials(json.loads(open_sealed(bytes(connection.sealed), connection.context)))
     except CannotOpen as error:
-        raise BadCredentials(f"The key cannot be opened here: {error.reason}.") from None
-    return offer(connection.broker).make(Credentials(fields), endpoint_of(connection))
+        reason = error.reason
+    raise BadCredentials(f"The key cannot be opened here: {reason}.")
 
 
+@sensitive_variables()
 def sealed(connection: Connection, fields: dict[str, str]) -> bytes:
     """``fields`` as they are kept."""
     return seal(json.dumps(fields).encode(), connection.context)

@@ -6,17 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from trading.brokers.protocol import Broker, Credentials, Endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that a person enters; ``is_secret`` ones are never shown again."""
+    """One thing that a person enters, sealed at once; those that are not ``is_secret`` stay in the form after an error.
+
+    ``name`` is what the adapter calls it, ``is_long`` a text of several lines.
+    """
 
     name: str
-    label: str
+    label: str | Promise
     is_secret: bool = True
     is_required: bool = True
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,12 @@ class Offer:
     make: Callable[[Credentials, Endpoint], Broker]
     markets: tuple[str, ...] = ("spot",)
     has_paper: bool = True
+    has_currencies: bool = True  # whether an account there may hold several kinds of money
 
 
-KEY: Final = Field("key", "API key", is_secret=False)
-SECRET: Final = Field("secret", "API secret")
-PASSPHRASE: Final = Field("password", "Passphrase")
+KEY: Final = Field("key", _("API key"))
+SECRET: Final = Field("secret", _("API secret"))
+PASSPHRASE: Final = Field("password", _("Passphrase"))
 
 
 def _crypto(exchange_id: str) -> Callable[[Credentials, Endpoint], Broker]:
@@ -70,36 +78,53 @@ BROKERS: Final[dict[str, Offer]] = {
     one.name: one
     for one in (
         Offer("binance", "Binance", "binance", (KEY, SECRET), _crypto("binance"), BOTH),
-        Offer("coinbase", "Coinbase", "coinbase", (KEY, SECRET), _crypto("coinbase"), has_paper=False),
-        Offer("kraken", "Kraken", "kraken", (KEY, SECRET), _crypto("kraken"), has_paper=False),
+        Offer(
+            "coinbase",
+            "Coinbase",
+            "coinbase",
+            (Field("key", _("API key name")), Field("secret", _("Private key"), is_long=True)),
+            _crypto("coinbase"),
+            has_paper=False,
+        ),
+        Offer(
+            "kraken",
+            "Kraken",
+            "kraken",
+            (KEY, Field("secret", _("Private key"))),
+            _crypto("kraken"),
+            has_paper=False,
+        ),
         Offer("kucoin", "KuCoin", "kucoin", (KEY, SECRET, PASSPHRASE), _crypto("kucoin"), has_paper=False),
-        Offer("alpaca", "Alpaca", "alpaca", (KEY, SECRET), _alpaca),
+        Offer("alpaca", "Alpaca", "alpaca", (KEY, SECRET), _alpaca, has_currencies=False),
         Offer(
             "topstepx",
             "TopstepX",
             "topstepx",
             (
-                Field("username", "User name", is_secret=False),
-                Field("key", "API key"),
-                Field("account", "Account", is_secret=False, is_required=False),
+                Field("username", _("User name"), is_secret=False),
+                KEY,
+                Field("account", _("Account"), is_secret=False, is_required=False),
             ),
             _topstepx,
             markets=("future",),
+            has_currencies=False,
         ),
     )
 }
+
+OTHERS: Final = (KEY, SECRET, Field("password", _("Passphrase"), is_required=False))
 
 
 def offer(name: str) -> Offer:
     """Raises KeyError. ``ccxt:<id>`` is any other exchange that ccxt can trade on."""
     if name in BROKERS:
         return BROKERS[name]
-    kind, _, exchange_id = name.partition(":")
+    kind, _colon, exchange_id = name.partition(":")
     if kind != "ccxt":
         raise KeyError(name)
     import ccxt
 
-    if exchange_id not in ccxt.exchanges:
+    if exchange_id not in ccxt.exchanges or exchange_id in BROKERS:
         raise KeyError(name)
     label = getattr(ccxt, exchange_id)().name
-    return Offer(name, label, exchange_id, (KEY, SECRET, PASSPHRASE), _crypto(exchange_id), BOTH)
+    return Offer(name, label, exchange_id, OTHERS, _crypto(exchange_id), BOTH)

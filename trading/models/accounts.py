@@ -90,6 +90,15 @@ class Connection(models.Model):
     venue_account = models.CharField(max_length=60, blank=True, help_text=_("What the venue calls the account."))
     may_trade = models.BooleanField(null=True)
     may_withdraw = models.BooleanField(null=True)
+    currency = models.CharField(
+        _("money it trades with"), max_length=8, blank=True, help_text=_("Empty: what it holds most of at its first test.")
+    )
+    clock_skew = models.FloatField(null=True, help_text=_("Seconds that the venue's clock is ahead of ours."))
+    asked_at = models.DateTimeField(null=True, help_text=_("When a test was asked for that is not over yet."))
+    step = models.CharField(max_length=12, blank=True, help_text=_("What a test that is under way does now."))
+    opened_at = models.DateTimeField(
+        null=True, help_text=_("When the books begin, by the venue's clock: earlier trades are in what it began with.")
+    )
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.NEW)
     status_reason = models.CharField(max_length=300, blank=True)
     checked_at = models.DateTimeField(null=True, help_text=_("When the venue last answered, or failed to."))

@@ -9,12 +9,18 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from clusterx.accounts.models import User
 from clusterx.events.models import Event
 from trading.activity import Activity, described
-from trading.models import Account, Deployment, Evaluation, Fill, Order, Position
+from trading.models import Account, Connection, Deployment, Evaluation, Fill, Order, Position
 
 
 def accounts_of(user: User) -> QuerySet[Account]:
-    """The user's accounts, oldest first."""
-    return Account.objects.filter(owner=user)
+    """The user's accounts that have books, oldest first: not those of a broker that has never answered."""
+    return Account.objects.filter(owner=user).exclude(currency="")
+
+
+def connections_of(user: User) -> QuerySet[Connection]:
+    """The user's connections to brokers, oldest first, those that have never worked too."""
+    connections = Connection.objects.filter(account__owner=user).select_related("account", "venue")
+    return connections.order_by("created_at", "pk")
 
 
 def account_of(user: User, public_id: uuid.UUID | str) -> Account:

@@ -23,7 +23,7 @@ from clusterx.accounts.models import User
 from trading import events
 from trading.brokers.connect import connect, symbol_of
 from trading.brokers.protocol import Balance, Broker, BrokerError, VenueFlow, VenuePosition
-from trading.models import Account, CashFlow, Difference, Holding, Instruction, Order, Position
+from trading.models import Account, CashFlow, Connection, Difference, Holding, Instruction, Order, Position
 from trading.prices import money
 from trading.services.connections import heard
 from trading.services.dispatch import OVERLAP, Agent, refresh, settle
@@ -82,7 +82,9 @@ def reconcile(*, account_id: int, clock: Callable[[], datetime] | None = None, b
 def _flows_since(account: Account) -> datetime:
     newest = CashFlow.objects.filter(account=account).order_by("-occurred_at").values_list("occurred_at", flat=True).first()
     # Deposits from before the account was connected are in what it began with.
-    return max((newest or account.created_at) - OVERLAP, account.created_at)
+    opened = Connection.objects.filter(account=account).values_list("opened_at", flat=True).first()
+    begin = opened or account.created_at
+    return max((newest or begin) - OVERLAP, begin)
 
 
 @transaction.atomic
@@ -171,9 +173,10 @@ def _ours(account: Account, agent: Agent) -> dict[str, tuple[Decimal, Decimal]]:
 
 def _theirs(account: Account, agent: Agent, positions: list[VenuePosition], balances: list[Balance]) -> dict[str, Decimal]:
     shown: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for position in positions:
-        shown[position.symbol] += position.quantity
     beside = dict(Holding.objects.filter(account=account).values_list("currency", "quantity"))
+    for position in positions:
+        # A position that no instrument here names was there when the account was connected, and is not traded here.
+        shown[position.symbol] += position.quantity - beside.get(position.symbol, ZERO)
     traded = set(Position.objects.filter(account=account).values_list("instrument__base", flat=True).distinct())
     for balance in balances:
         if balance.currency == account.currency:

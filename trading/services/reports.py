@@ -11,7 +11,7 @@ from django.db import transaction
 from trading import events
 from trading.brokers.connect import instrument_called
 from trading.brokers.protocol import VenueFill, VenueOrder
-from trading.models import Account, Fill, Order
+from trading.models import Account, Connection, Fill, Order
 from trading.services.books import Overfilled, book, is_booked
 from trading.services.locks import lock_account
 from trading.services.orders import believe, client_id, record_order
@@ -61,12 +61,17 @@ def _order_told(account_id: int, told: VenueOrder, at: datetime) -> Order | None
 @transaction.atomic
 def _fill_told(account_id: int, told: VenueFill, at: datetime) -> Fill | None:
     account = lock_account(account_id)
-    if is_booked(account, told):
+    if is_booked(account, told) or _is_older_than_the_books(account, told):
         return None
     order = _order(account, told)
     if order is None or (order.purpose == Order.Purpose.ADOPTED and told.quantity > order.remaining):
         order = _adopted_for(account, told, at)
     return book(order, told, at=at)
+
+
+def _is_older_than_the_books(account: Account, told: VenueFill) -> bool:
+    """What an account's broker executed before it was connected is in what the account began with."""
+    return Connection.objects.filter(account=account, opened_at__gt=told.time).exists()
 
 
 def _order(account: Account, told: VenueOrder | VenueFill) -> Order | None:
