@@ -29,6 +29,10 @@ agreement: setup $(VENV)/installed-dev  ## the engine beside its reference: CASE
 	@ENGINE_CASES=$(or $(CASES),10000) ENGINE_FIRST_CASE=$(or $(FIRST),0) NUMBA_CACHE_DIR=$(NUMBA) \
 		$(PY) -m pytest -n $(WORKERS) tests/strategies/engine/test_agreement.py
 
+faults: setup $(VENV)/installed-dev  ## everything goes wrong while an account trades: COUNT=10000 seeds from FIRST=0 on
+	@FAULTS=$(or $(COUNT),10000) FAULTS_FIRST=$(or $(FIRST),0) NUMBA_CACHE_DIR=$(NUMBA) \
+		$(PY) -m pytest -n $(WORKERS) -v tests/trading/faults
+
 check: setup $(VENV)/installed-dev  ## format, lint, layers, types, Django's checks, migrations
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -46,6 +47,15 @@ def _fresh_redis() -> None:
     for address in settings.REDIS_ADDRESSES:
         with redis.Redis.from_url(address) as client:
             client.flushdb()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _threads_that_ended_leave_no_connection(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A database is not dropped while somebody is connected to it, and a connection in a cycle is closed when it is collected."""
+    if any(item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("django_db_setup")
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True, scope="session")

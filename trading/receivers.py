@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from trading import channels, tasks
+from trading.services.dispatch import is_sent_here
 from trading.watched import watched
 
 
@@ -16,7 +17,8 @@ def queue_evaluations(*, instrument_id: int, timeframe: str, time: int, revision
 
 
 def queue_dispatch(*, account_id: int, **_: Any) -> None:
-    tasks.dispatch.delay(account_id)
+    if not is_sent_here(account_id):
+        tasks.dispatch.delay(account_id)
 
 
 def queue_test(*, account_id: int, **_: Any) -> None:

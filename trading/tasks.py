@@ -25,27 +25,41 @@ RETRY = {
     "max_retries": 8,
 }
 
+TOGETHER: Final = 25  # deployments that one task evaluates: enough to share what is read, few enough to share the work
 LOOKS: Final = 12
 LOOK_AGAIN_AFTER: Final = 0.4  # seconds; after the last look the sweep goes on
 
 
 @shared_task(name="trading.evaluate_bar", **RETRY)
 def evaluate_bar(instrument_id: int, timeframe: str, time: int) -> None:
-    """A bar closed (``time``: its opening, in seconds): queue an evaluation for each deployment that runs on it.
+    """A bar closed (``time``: its opening, in seconds): let every deployment that runs on it look at it.
 
     Not if a newer bar is stored: that one is acted upon, and whoever looks at it records this one as passed over.
     """
     newest = selectors.newest_bar_time(instrument_id, timeframe)
     if newest is not None and newest.timestamp() > time:
         return
-    for deployment_id in selectors.running_on(instrument_id, timeframe):
-        evaluate.delay(deployment_id, time)
+    waiting = selectors.running_on(instrument_id, timeframe)
+    look_at_bar(waiting[:TOGETHER], time)
+    for first in range(TOGETHER, len(waiting), TOGETHER):
+        evaluate.delay(waiting[first : first + TOGETHER], time)
 
 
 @shared_task(name="trading.evaluate", **RETRY)
-def evaluate(deployment_id: int, time: int) -> None:
-    """Evaluate one deployment on the bar that opened at ``time`` (seconds)."""
-    evaluation.evaluate(deployment_id=deployment_id, bar_time=datetime.fromtimestamp(time, UTC), at=timezone.now())
+def evaluate(deployment_ids: list[int], time: int) -> None:
+    """Let deployments on one instrument and timeframe look at the bar that opened at ``time`` (seconds)."""
+    look_at_bar(deployment_ids, time)
+
+
+def look_at_bar(deployment_ids: list[int], time: int) -> None:
+    """Evaluate, and send at once what follows from it: nobody else need be told of orders that this worker sends itself."""
+    with outbox.sending_here() as accounts:
+        evaluation.evaluate_all(deployment_ids=deployment_ids, bar_time=datetime.fromtimestamp(time, UTC), at=timezone.now())
+    for account_id in accounts:
+        try:
+            dispatch(account_id)
+        except (OperationalError, InterfaceError):  # the bar was looked at; what follows from it is a task of its own
+            dispatch.delay(account_id)
 
 
 @shared_task(name="trading.record_passed", **RETRY)
@@ -87,7 +101,7 @@ def check_connection(account_id: int, looks: int = LOOKS) -> None:
 def sweep_evaluations() -> None:
     """Find what a lost message left behind: bars nobody looked at and orders nobody worked. Value what is held."""
     for deployment_id, newest in selectors.overdue_evaluations():
-        evaluate.delay(deployment_id, int(newest.timestamp()))
+        evaluate.delay([deployment_id], int(newest.timestamp()))
     for deployment_id in selectors.deployments_with_holes():
         record_passed.delay(deployment_id)
     for account_id in sorted(match(at=timezone.now())):

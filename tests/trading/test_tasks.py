@@ -156,7 +156,7 @@ def test_a_deployment_that_was_deleted_meanwhile_is_no_error(live: Market) -> No
     deployment = deployed(AccountFactory(), live)
     live.close(104.0)
     Deployment.objects.filter(pk=deployment.pk).update(status="stopped", deleted_at=live.now)
-    tasks.evaluate(deployment.pk, int((live.now - MINUTE).timestamp()))
+    tasks.evaluate([deployment.pk], int((live.now - MINUTE).timestamp()))
     assert not Evaluation.objects.exists()
 
 
@@ -190,7 +190,7 @@ def test_no_evaluation_is_lost_while_the_database_is_away(
 
         monkeypatch.setattr(place, away)
 
-    steps = ["trading.selectors.running_on", "trading.services.evaluation._lock", "trading.services.books.snapshot"]
+    steps = ["trading.selectors.running_on", "trading.services.evaluation.why_late", "trading.services.books.snapshot"]
     for step in steps:
         away_at_first(step)
     monkeypatch.setattr("celery.app.autoretry.get_exponential_backoff_interval", lambda **how: 0)

@@ -93,8 +93,10 @@ class DirectBroker:
         )
 
     def _change(self, operation: str, act: Callable[[], Resting], request: OrderRequest | None = None) -> Resting:
-        fault = self.faults.take(operation)
+        fault, sent_at = self.faults.take(operation), self.exchange.clock()
         self.arriving()
+        if self.exchange.clock() - sent_at > self.capabilities.valid_for:
+            raise Refused("venue-refused", "outside of the receive window")
         match fault:
             case Fault.LOST_REQUEST:
                 raise OutcomeUnknown("the connection broke")

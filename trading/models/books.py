@@ -32,6 +32,10 @@ class Position(models.Model):
     stop_price = models.DecimalField(
         **QUANTITY, null=True, help_text=_("Where the open quantity is given up; empty: it has no protection.")
     )
+    target = models.FloatField(null=True, help_text=_("The exposure that it was last traded to."))
+    stopped_out_of = models.FloatField(
+        null=True, help_text=_("The exposure that its stop ended; empty once the strategy wants another.")
+    )
     result_before = models.DecimalField(**MONEY, default=0, help_text=_("Realised less fees when it was opened."))
     opened_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()

@@ -17,7 +17,7 @@ from trading.selectors.looks import (
 from trading.selectors.market import (
     PRICE_AGE_LIMIT,
     deployable_instruments,
-    has_open_gap,
+    last_open_gap,
     market_price,
     newest_bar_time,
     price_age_limit,
@@ -72,8 +72,8 @@ __all__ = [
     "equity_curve",
     "fills",
     "fills_of",
-    "has_open_gap",
     "holding",
+    "last_open_gap",
     "market_price",
     "newest_bar_time",
     "orders",

@@ -57,17 +57,22 @@ def newest_bar_time(instrument_id: int, timeframe: str) -> datetime | None:
     )
 
 
-def has_open_gap(instrument_id: int, timeframe: str, start: datetime, end: datetime) -> bool:
-    """Whether bars between ``start`` and ``end`` are missing and still being asked for."""
-    return Gap.objects.filter(
-        instrument_id=instrument_id, timeframe=timeframe, status=Gap.Status.OPEN, start__lt=end, end__gt=start
-    ).exists()
+def last_open_gap(instrument_id: int, timeframe: str, start: datetime, end: datetime) -> datetime | None:
+    """Where the newest run of bars ends that are missing between ``start`` and ``end`` and still being asked for."""
+    return (
+        Gap.objects.filter(
+            instrument_id=instrument_id, timeframe=timeframe, status=Gap.Status.OPEN, start__lt=end, end__gt=start
+        )
+        .order_by("-end")
+        .values_list("end", flat=True)
+        .first()
+    )
 
 
 __all__ = [
     "PRICE_AGE_LIMIT",
     "deployable_instruments",
-    "has_open_gap",
+    "last_open_gap",
     "market_price",
     "newest_bar_time",
     "price_age_limit",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
@@ -36,27 +37,42 @@ class Answer:
     reason: str = ""
 
 
-def ask(deployment: Deployment, bar_time: datetime) -> Answer | None:
-    """The strategy's answer for the bar, or None if the bar is not stored."""
-    timeframe = Timeframe.of(deployment.timeframe)
-    opened = int(bar_time.timestamp())
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A bar that closed, with all the history that those who look at it need, read once."""
+
+    bars: Bars
+    has_gap_since: datetime | None
+    atr: float | None
+
+    @classmethod
+    def read(cls, deployments: Sequence[Deployment], bar_time: datetime) -> Self | None:
+        """None if the bar is not stored. The deployments are on one instrument and timeframe."""
+        one = deployments[0]
+        opened = int(bar_time.timestamp())
+        longest = max([RANGED, *(_history(deployment) or 0 for deployment in deployments)])
+        end = opened + Timeframe.of(one.timeframe).seconds
+        bars = BarStore().read(one.instrument_id, one.timeframe, end=end, limit=longest)
+        if not len(bars) or bars.time[-1] != opened:
+            return None
+        first = datetime.fromtimestamp(int(bars.time[0]), UTC)
+        return cls(bars, selectors.last_open_gap(one.instrument_id, one.timeframe, first, bar_time), _range(bars))
+
+
+def ask(deployment: Deployment, closed: Closed) -> Answer:
+    """The deployment's answer for the bar that closed."""
     try:
         strategy = library.get(deployment.strategy)
         parameters = contract.read(strategy, deployment.parameters)
     except DomainError as error:
         return Answer(math.nan, outcome=Outcome.FAILED, code=error.code, reason=error.message)
     history = strategy.history(parameters)
-    end = opened + timeframe.seconds
-    read = BarStore().read(deployment.instrument_id, deployment.timeframe, end=end, limit=max(history, RANGED))
-    if not len(read) or read.time[-1] != opened:
-        return None
-    bars = read[-history:] if len(read) > history else read
+    bars = closed.bars[-history:] if len(closed.bars) > history else closed.bars
     close = float(bars.close[-1])
     if len(bars) < history:
         reason = f"{len(bars)} of {history} bars are there."
         return Answer(close, outcome=Outcome.WARMING_UP, code="not-enough-history", reason=reason)
-    first = datetime.fromtimestamp(int(bars.time[0]), UTC)
-    if selectors.has_open_gap(deployment.instrument_id, deployment.timeframe, first, bar_time):
+    if closed.has_gap_since is not None and closed.has_gap_since > datetime.fromtimestamp(int(bars.time[0]), UTC):
         reason = "Bars are missing in the history and are being asked for."
         return Answer(close, outcome=Outcome.WARMING_UP, code="open-gap", reason=reason)
     try:
@@ -66,7 +82,15 @@ def ask(deployment: Deployment, bar_time: datetime) -> Answer | None:
     except Exception as error:
         # Whatever a strategy raises is the strategy's failure and stops this deployment alone.
         return Answer(close, outcome=Outcome.FAILED, code="strategy-raised", reason=f"{type(error).__name__}: {error}")
-    return Answer(close, target=float(signals.exposure[-1]), stop=_level(signals.stop), atr=_range(read))
+    return Answer(close, target=float(signals.exposure[-1]), stop=_level(signals.stop), atr=closed.atr)
+
+
+def _history(deployment: Deployment) -> int | None:
+    try:
+        strategy = library.get(deployment.strategy)
+        return strategy.history(contract.read(strategy, deployment.parameters))
+    except DomainError:
+        return None
 
 
 def _level(levels: contract.Floats | None) -> float | None:

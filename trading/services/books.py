@@ -70,8 +70,13 @@ def book(order: Order, told: VenueFill, *, at: datetime) -> Fill:
     elif before.quantity * after.quantity <= 0:
         position.opened_at, position.stop_price = at, None
         position.result_before = before.realised - before.fees if not before.quantity else after.realised - after.fees
-    if after.quantity and order.evaluation is not None and order.evaluation.stop_price is not None:
-        position.stop_price = order.evaluation.stop_price
+    if order.purpose == Order.Purpose.STOP and not after.quantity:
+        position.target, position.stopped_out_of = None, position.target
+    elif order.evaluation is not None:
+        if after.quantity and order.evaluation.stop_price is not None:
+            position.stop_price = order.evaluation.stop_price
+        if told.quantity == order.remaining:  # a part of it did not reach the target
+            position.target, position.stopped_out_of = order.evaluation.target, None
     position.quantity, position.cost, position.average_price = after.quantity, after.cost, after.average_price
     position.realised_pnl, position.fees, position.updated_at = after.realised, after.fees, at
     position.save()

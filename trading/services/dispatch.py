@@ -8,7 +8,9 @@ order is *unknown* until the venue proves one or the other, and is never sent ag
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -58,6 +60,9 @@ ROUNDS: Final = 20
 BACKOFF: Final = (0.5, 1, 2, 4, 8)  # seconds
 
 
+_here: ContextVar[set[int] | None] = ContextVar("sending_here", default=None)
+
+
 def dispatch(
     *, account_id: int, clock: Callable[[], datetime] | None = None, broker: Broker | None = None, look: bool = False
 ) -> bool:
@@ -94,6 +99,26 @@ def dispatch(
         if not _due(account_id, clock()):
             return acted
     return acted
+
+
+@contextmanager
+def sending_here() -> Iterator[set[int]]:
+    """Gathers the accounts that have something to send; whoever asks for it sends that, so that nobody else is told."""
+    accounts: set[int] = set()
+    before = _here.set(accounts)
+    try:
+        yield accounts
+    finally:
+        _here.reset(before)
+
+
+def is_sent_here(account_id: int) -> bool:
+    """Whether somebody further up sends what waits for the account."""
+    accounts = _here.get()
+    if accounts is None:
+        return False
+    accounts.add(account_id)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +167,7 @@ def send(agent: Agent, instruction_id: int) -> None:
     order = _begin(agent, instruction_id)
     if order is None:
         return
+    agent.held.prolong()  # a worker that stood still in between finds that another one acts
     try:
         if order.instructions.get(pk=instruction_id).kind == Kind.SUBMIT:
             told: VenueOrder | None = agent.broker.submit(request_for(order))

@@ -51,23 +51,23 @@ def pursue(deployment: Deployment, evaluation: Evaluation, *, at: datetime) -> E
         evaluation.save()
         return evaluation
     assert evaluation.target is not None
-    target = Decimal(repr(evaluation.target))
-    held = _held(deployment)
-    if (stands := _stands(deployment, target, held)) is not None:
+    position = Position.objects.filter(deployment=deployment).first()
+    if (stands := standing(position, evaluation.target)) is not None:
         evaluation.reason_code = stands
         evaluation.save()
         return evaluation
+    target, held = Decimal(repr(evaluation.target)), position.quantity if position else ZERO
     account, instrument = deployment.account, deployment.instrument
     market = selectors.market_price(instrument.pk)
-    terms, standing = terms_of(account, instrument), Standing(account, at)
-    watch(account, standing.valued, at=at)  # a new day may have begun, or the price moved since the account was last valued
-    profile, situation = account.risk_profile, standing.situation(deployment, instrument, market)
+    terms, now = terms_of(account, instrument), Standing(account, at)
+    watch(account, now.valued, at=at)  # a new day may have begun, or the price moved since the account was last valued
+    profile, situation = account.risk_profile, now.situation(deployment, instrument, market)
     if market is None:
         missing = proposal_of(quantity=on_grid(target or -held, terms.lot, ROUND_UP), held=held, market=None, terms=terms)
         return _reject(evaluation, missing, judge(missing, situation, profile).rejection, at)
     wanted = ZERO
     if target:
-        sized = size(_wish(deployment, evaluation, target, market, terms), standing.room(deployment, instrument), profile)
+        sized = size(_wish(deployment, evaluation, target, market, terms), now.room(deployment, instrument), profile)
         wanted, evaluation.bound_by, evaluation.stop_price = sized.quantity, sized.bound_by, sized.stop
     if wanted == held:
         evaluation.save()
@@ -106,31 +106,18 @@ def pursue(deployment: Deployment, evaluation: Evaluation, *, at: datetime) -> E
     return evaluation
 
 
-def _held(deployment: Deployment) -> Decimal:
-    return Position.objects.filter(deployment=deployment).values_list("quantity", flat=True).first() or ZERO
-
-
-def _stands(deployment: Deployment, target: Decimal, held: Decimal) -> str | None:
+def standing(position: Position | None, target: float) -> str | None:
     """Why there is nothing to do for ``target``: a code, empty for what needs no word; None where there is something."""
+    held = position.quantity if position else ZERO
     if not target and not held:
         return ""
-    last = _last_filled_target(deployment)
     # A target that stands is not traded again because price and equity moved: costs would eat what it corrects.
-    if target * held > 0 and target == last:
+    if position is not None and Decimal(repr(target)) * held > 0 and target == position.target:
         return ""
     # Nor after its stop took it out: the strategy must have wanted something else in between, as in a backtest.
-    newest = deployment.orders.filter(filled_quantity__gt=0).order_by("-pk").values_list("purpose", flat=True).first()
-    if not held and newest == Order.Purpose.STOP and target == last and not _wanted_otherwise(deployment, target):
+    if position is not None and not held and position.stopped_out_of == target:
         return "stopped-out"
     return None
-
-
-def _wanted_otherwise(deployment: Deployment, target: Decimal) -> bool:
-    """Whether the strategy asked for another exposure since its stop was filled."""
-    stops = deployment.orders.filter(purpose=Order.Purpose.STOP, filled_quantity__gt=0)
-    stopped_at = stops.order_by("-pk").values_list("updated_at", flat=True).first()
-    since = Evaluation.objects.filter(deployment=deployment, target__isnull=False, evaluated_at__gt=stopped_at)
-    return since.exclude(target=float(target)).exists()
 
 
 def _wish(deployment: Deployment, evaluation: Evaluation, target: Decimal, market: MarketPrice, terms: Terms) -> Wish:
@@ -306,17 +293,6 @@ def _way_is_free(deployment: Deployment, evaluation: Evaluation, at: datetime) -
 
 def _bar(deployment: Deployment) -> timedelta:
     return timedelta(seconds=Timeframe.of(deployment.timeframe).seconds)
-
-
-def _last_filled_target(deployment: Deployment) -> Decimal | None:
-    """The exposure that the position was last traded to."""
-    target = (
-        Evaluation.objects.filter(deployment=deployment, orders__status=Order.Status.FILLED)
-        .order_by("-bar_time")
-        .values_list("target", flat=True)
-        .first()
-    )
-    return None if target is None else Decimal(repr(target))
 
 
 def _reject(evaluation: Evaluation, proposal: Proposal, rejection: Finding | None, at: datetime) -> Evaluation:
