@@ -42,6 +42,7 @@ class DirectBroker:
     def __init__(self, exchange: Exchange, faults: Faults, arriving: Callable[[], None] = lambda: None) -> None:
         self.exchange, self.faults, self.arriving = exchange, faults, arriving
         self.late: list[tuple[datetime, OrderRequest]] = []
+        self.names_fills = True  # with our id of their order
 
     @property
     def capabilities(self) -> Capabilities:
@@ -151,7 +152,7 @@ class DirectBroker:
 
     def fills_since(self, since: datetime, symbols: Sequence[str]) -> list[VenueFill]:
         self._ask()
-        return [told for one in self.exchange.fills if one.at >= since and (told := fill_of(one))]
+        return [told for one in self.exchange.fills if one.at >= since and (told := fill_of(one, named=self.names_fills))]
 
     def positions(self) -> list[VenuePosition]:
         self._ask()
@@ -197,13 +198,14 @@ def order_of(order: Resting) -> VenueOrder:
     )
 
 
-def fill_of(one: Execution | None) -> VenueFill | None:
+def fill_of(one: Execution | None, *, named: bool = True) -> VenueFill | None:
+    """``named``: with our id of the order, which most venues do not tell."""
     if one is None:
         return None
     return VenueFill(
         venue_fill_id=str(one.id),
         venue_order_id=str(one.order.id),
-        client_order_id=one.order.client_order_id,
+        client_order_id=one.order.client_order_id if named else "",
         symbol=one.order.symbol,
         side=Side(one.order.side),
         quantity=one.quantity,

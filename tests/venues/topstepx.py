@@ -59,8 +59,10 @@ class TopstepXVenue:
         The hub puts {action, data} around a row, as it is seen to do in the field; documented is the row alone.
     """
 
-    def __init__(self, *, wrapped: bool = True, fee_rate: Decimal = Decimal("0.00001")) -> None:
-        listed = Listed(SYMBOL, "MNQ", "USD", tick=Decimal("0.25"), lot=Decimal(1), min_notional=ZERO, multiplier=Decimal(2))
+    def __init__(
+        self, *, wrapped: bool = True, fee_rate: Decimal = Decimal("0.00001"), multiplier: Decimal = Decimal(2)
+    ) -> None:
+        listed = Listed(SYMBOL, "MNQ", "USD", tick=Decimal("0.25"), lot=Decimal(1), min_notional=ZERO, multiplier=multiplier)
         self._exchange = Exchange(
             listed, money={"USD": Decimal(50_000)}, fee_rate=fee_rate, margin=True, holds_coins=False, unique_ids="ever"
         )

@@ -10,7 +10,7 @@ from trading import events
 from trading.brokers.protocol import BadCredentials, BrokerError
 from trading.models import Account, Connection
 from trading.services.journal import record
-from trading.services.reports import lock_account
+from trading.services.locks import lock_account
 from trading.services.states import restrict
 
 

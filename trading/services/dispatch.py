@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from marketdata.models import Instrument
 from trading import events
 from trading.brokers.connect import connect, symbol_of
 from trading.brokers.protocol import (
@@ -38,7 +39,7 @@ from trading.brokers.protocol import (
     VenueOrder,
 )
 from trading.lifecycle import AT_VENUE, OPEN, OVER
-from trading.models import Account, Fill, Instruction, Order
+from trading.models import Account, Fill, Instruction, Order, Position
 from trading.services import pursuit
 from trading.services.connections import heard
 from trading.services.leases import Held, LeaseLost, lease
@@ -269,6 +270,7 @@ def _answered(agent: Agent, instruction_id: int, told: VenueOrder | None) -> Non
     Executions are booked first: as long as they are not, the order is in doubt, and whoever comes next asks again.
     """
     if told is not None and told.filled:
+        _write_number(Instruction.objects.values_list("order", flat=True).get(pk=instruction_id), told)
         collect_fills(agent)
     with transaction.atomic():
         instruction, order = _locked(agent, instruction_id)
@@ -348,6 +350,7 @@ def ask(agent: Agent, order_id: int) -> None:
         logger.info("order %s stays %s: %s", order.client_order_id, order.status, error.message)
         return
     if told is not None and told.filled > order.filled_quantity:
+        _write_number(order_id, told)
         collect_fills(agent)
     with transaction.atomic():
         account = lock_account(agent.account.pk)
@@ -360,6 +363,11 @@ def ask(agent: Agent, order_id: int) -> None:
         elif order.status not in OVER and _cannot_arrive(order, agent, asked_at):
             end(order, Status.REJECTED, Why("never-arrived", "The venue has no such order: it never arrived."), at=asked_at)
             record_order(order, events.ORDER_SETTLED, asked_at)
+
+
+def _write_number(order_id: int, told: VenueOrder) -> None:
+    """Most venues name executions by their own number of the order alone: it must be known before they are asked for."""
+    Order.objects.filter(pk=order_id, venue_order_id="").update(venue_order_id=told.venue_order_id)
 
 
 def _cannot_arrive(order: Order, agent: Agent, asked_at: datetime) -> bool:
@@ -390,7 +398,10 @@ def _book_new(agent: Agent) -> None:
     newest = Fill.objects.filter(account=agent.account).order_by("-filled_at").values_list("filled_at", flat=True).first()
     since = min((newest or agent.account.created_at), agent.clock()) - OVERLAP
     touched = Q(status__in=OPEN) | Q(updated_at__gte=since)
-    working = Order.objects.filter(touched, account=agent.account).select_related("instrument")
-    symbols = sorted({symbol_of(agent.account, one.instrument) for one in working})
+    working = Order.objects.filter(touched, account=agent.account).values("instrument")
+    # What is traded here may be traded by hand at the venue as well, with no order of ours under way.
+    traded = Position.objects.filter(account=agent.account).values("instrument")
+    instruments = Instrument.objects.filter(Q(pk__in=working) | Q(pk__in=traded))
+    symbols = sorted({symbol_of(agent.account, one) for one in instruments})
     for told in agent.broker.fills_since(since, symbols):
         fill_told(account_id=agent.account.pk, told=told, at=agent.clock())

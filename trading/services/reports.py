@@ -52,7 +52,7 @@ def _order_told(account_id: int, told: VenueOrder, at: datetime) -> Order | None
     account = lock_account(account_id)
     order = _order(account, told)
     if order is None:
-        if not told.state.is_open:
+        if not told.state.is_open or _may_be_ours(account, told):
             return None
         order = _adopt(account, told, at)
     return believe(order, told, at=at)
@@ -64,6 +64,8 @@ def _fill_told(account_id: int, told: VenueFill, at: datetime) -> Fill | None:
     if is_booked(account, told) or _is_older_than_the_books(account, told):
         return None
     order = _order(account, told)
+    if order is None and _may_be_ours(account, told):
+        return None
     if order is None or (order.purpose == Order.Purpose.ADOPTED and told.quantity > order.remaining):
         order = _adopted_for(account, told, at)
     return book(order, told, at=at)
@@ -88,6 +90,17 @@ def _order(account: Account, told: VenueOrder | VenueFill) -> Order | None:
         if found.deployment is not None:
             found.deployment.account = account
     return found
+
+
+def _may_be_ours(account: Account, told: VenueOrder | VenueFill) -> bool:
+    """Whether it may belong to an order of ours whose number is not known yet, its answer on the way or lost.
+
+    Whoever learns the number asks for the executions again.
+    """
+    if told.client_order_id:
+        return False
+    nameless = Order.objects.filter(account=account, venue_order_id="", instrument=instrument_called(account, told.symbol))
+    return nameless.filter(side=told.side, status__in=[Order.Status.SUBMITTING, Order.Status.UNKNOWN]).exists()
 
 
 def _adopt(account: Account, told: VenueOrder, at: datetime) -> Order:

@@ -22,7 +22,7 @@ from clusterx.events.models import Event
 from marketdata.models import Instrument
 from tests.factories import AccountFactory, DeploymentFactory, InstrumentFactory, VenueFactory
 from tests.venues.direct import DirectBroker, fill_of, order_of
-from tests.venues.exchange import Exchange, Listed, Refusal
+from tests.venues.exchange import Exchange, Execution, Listed, Refusal, Resting
 from tests.venues.faults import Fault, Faults
 from trading import events
 from trading.models import Account, CashFlow, Connection, Deployment, Fill, Instruction, Order, Position
@@ -64,7 +64,8 @@ class Scenario:
         self.exchange = self._exchange()
         self.broker = DirectBroker(self.exchange, self.faults)
         self.heard: list[tuple[Any, Any]] = []  # what the account stream would tell
-        self.exchange.listeners.append(lambda order, execution: self.heard.append((order_of(order), fill_of(execution))))
+        self.broker.names_fills = bool(seed % 2)
+        self.exchange.listeners.append(self._happened)
         self.placed = 0
 
     def _accounts(self) -> tuple[Account, list[Instrument], list[Deployment]]:
@@ -90,6 +91,9 @@ class Scenario:
         exchange.move("BTCUSDT", "100")
         exchange.move("ETHUSDT", "10")
         return exchange
+
+    def _happened(self, order: Resting, execution: Execution | None) -> None:
+        self.heard.append((order_of(order), fill_of(execution, named=self.broker.names_fills)))
 
     def clock(self) -> datetime:
         return self.now
@@ -214,7 +218,7 @@ class Scenario:
     def zombie(self) -> None:
         """A worker stands still with a request in its hands, another one takes over, then the first one goes on."""
         stale = DirectBroker(self.exchange, self.faults)
-        stale.late = self.broker.late
+        stale.late, stale.names_fills = self.broker.late, self.broker.names_fills
 
         def stands_still() -> None:
             stale.arriving = lambda: None
