@@ -231,6 +231,8 @@ RECORDED_DATA = Path(os.environ.get("RECORDED_DATA") or BASE_DIR.parent / "share
 LOCAL_VENUE_URL = os.environ.get("LOCAL_VENUE_URL", "http://127.0.0.1:8765").rstrip("/")
 # Other addresses for brokers than their own, as {"alpaca": "http://127.0.0.1:9000"}: a test environment, a proxy.
 BROKER_URLS: dict[str, str] = json.loads(os.environ.get("BROKER_URLS") or "{}")
+# Where this server's requests to brokers come from: people restrict their keys to them.
+TRADING_ADDRESSES = [one.strip() for one in os.environ.get("TRADING_ADDRESSES", "").split(",") if one.strip()]
 os.environ["NUMBA_CACHE_DIR"] = str(DATA.machine_code)
 
 # -- people ---------------------------------------------------------------------------------------------------
@@ -355,7 +357,7 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "240/min", "user": "1200/min"},
+    "DEFAULT_THROTTLE_RATES": {"anon": "240/min", "user": "1200/min", "credentials": "20/min"},
     "NUM_PROXIES": 0,  # REMOTE_ADDR counts; what a client writes into X-Forwarded-For does not
     "EXCEPTION_HANDLER": "clusterx.api.problems.exception_handler",
     "PAGE_SIZE": 50,
@@ -394,6 +396,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = not PRODUCTION
 MEDIA_ROOT = DATA.root / "media"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "clusterx.observability.reports.NoValues"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 

@@ -169,6 +169,8 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
         case events.MONEY_MOVED:
             words["kind"] = CashFlow.Kind(facts["kind"]).label
             return _("%(kind)s: %(amount)s.") % words, "info"
+        case events.TERMS_CHANGED:
+            return _("The paper venue's terms were changed: orders from now on are executed by the new ones."), "info"
         case events.CONNECTION_CHANGED if facts["reason"]:
             words["status"] = Connection.Status(facts["status"]).label
             return _("Connection: %(status)s. %(reason)s") % words, "warn"

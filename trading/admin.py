@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.http import HttpRequest
 
-from trading.models import Account, Deployment, Evaluation, Fill, Order, Position
+from trading.models import Account, Connection, Deployment, Evaluation, Fill, Order, Position
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -33,6 +33,17 @@ class AccountAdmin(LookOnly):
     list_display = ("name", "owner", "currency", "starting_balance", "cash", "created_at")
     list_select_related = ("owner",)
     search_fields = ("name", "owner__email", "public_id")
+
+
+@admin.register(Connection)
+class ConnectionAdmin(LookOnly):
+    """Everything but what is sealed."""
+
+    list_display = ("account", "broker", "market", "is_paper", "status", "checked_at", "answered_at")
+    list_filter = ("broker", "status", "is_paper")
+    list_select_related = ("account",)
+    search_fields = ("account__name", "account__owner__email", "public_id", "venue_account")
+    exclude = ("sealed",)
 
 
 @admin.register(Deployment)

@@ -36,6 +36,7 @@ STATE_CHANGED = "account.state-changed"
 DIFFERENCE_FOUND = "account.difference-found"
 DIFFERENCE_GONE = "account.difference-gone"
 MONEY_MOVED = "account.money-moved"
+TERMS_CHANGED = "account.terms-changed"
 CONNECTION_CHANGED = "connection.changed"
 BREAKER_TRIPPED = "breaker.tripped"
 BREAKER_RESET = "breaker.reset"
@@ -184,6 +185,14 @@ class DifferenceNews:
     subject: str
     ours: str
     venues: str
+
+
+@register_payload(TERMS_CHANGED)
+@dataclass(frozen=True, slots=True)
+class TermsNews:
+    """``changed`` maps the paper venue's terms that changed to what they were and are."""
+
+    changed: dict[str, list[str]]
 
 
 @register_payload(MONEY_MOVED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,10 +16,14 @@ from marketdata.timeframes import TIMEFRAMES
 from strategies import contract, library, wording
 from strategies.wording import said
 from trading import selectors
+from trading.brokers.registry import Field, Offer
 from trading.models import Account
 from trading.services.accounts import CURRENCIES, MAXIMUM_BALANCE, MINIMUM_BALANCE
+from trading.services.paper_terms import Terms
 
 PARAMETER_PREFIX = "p-"
+CREDENTIAL_PREFIX = "c-"
+MARKETS = {"spot": _("Spot"), "perpetual": _("Perpetual futures"), "future": _("Futures")}
 SHORT = f"{PARAMETER_PREFIX}direction"
 LONG_SHORT = "long-short"
 
@@ -35,6 +40,107 @@ class AccountForm(forms.Form):
         initial=Decimal(10_000),
     )
     currency = forms.ChoiceField(label=_("Currency"), choices=[(code, code) for code in CURRENCIES], initial="USDT")
+
+
+class KeyForm(forms.Form):
+    """What a broker asks for, as fields ``c-<name>``. What is secret is never written into a page, after an error neither."""
+
+    def __init__(self, *args: Any, offered: Offer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = offered
+        for one in offered.fields:
+            self.fields[CREDENTIAL_PREFIX + one.name] = _credential(one)
+
+    @property
+    def credential_fields(self) -> list[forms.BoundField]:
+        return [self[CREDENTIAL_PREFIX + one.name] for one in self.offered.fields]
+
+    def credentials(self) -> dict[str, str]:
+        return {one.name: self.cleaned_data.get(CREDENTIAL_PREFIX + one.name, "") for one in self.offered.fields}
+
+
+class ConnectForm(KeyForm):
+    """Connects an account at a broker."""
+
+    name = forms.CharField(label=_("Name"), max_length=60)
+    money = forms.ChoiceField(label=_("Money"), choices=[("paper", _("Play money")), ("live", _("Real money"))])
+    market = forms.ChoiceField(label=_("Market"))
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        required=False,
+        choices=[("", _("What the account holds most of")), *((code, code) for code in CURRENCIES)],
+        help_text=_("Strategies trade instruments that are quoted in it."),
+    )
+    knows_live = forms.BooleanField(label=_("I know that orders cost real money."), required=False)
+
+    field_order = ("name", "money", "market", "currency")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].initial = self.offered.label
+        self.fields["market"].choices = [(name, MARKETS.get(name, name)) for name in self.offered.markets]  # type: ignore[attr-defined]
+        for name, one_only, value in (
+            ("money", not self.offered.has_paper, "live"),
+            ("market", len(self.offered.markets) == 1, self.offered.markets[0]),
+            ("currency", not self.offered.has_currencies, ""),
+        ):
+            if one_only:
+                self.fields[name].initial = value
+                self.fields[name].widget = forms.HiddenInput()
+
+    def choices(self) -> dict[str, Any]:
+        """The keywords of ``connect_broker`` but ``owner``, ``fields`` and ``at``."""
+        return {
+            "name": self.cleaned_data["name"],
+            "broker": self.offered.name,
+            "market": self.cleaned_data["market"],
+            "is_paper": self.cleaned_data["money"] == "paper",
+            "currency": self.cleaned_data["currency"],
+            "knows_live": self.cleaned_data["knows_live"],
+        }
+
+
+class TermsForm(forms.Form):
+    """What the paper venue does to an account's orders; percentages of the notional, and of a bar's volume."""
+
+    fee_rate = forms.DecimalField(label=_("Fee, %"), min_value=0, max_value=5, decimal_places=4)
+    slippage_rate = forms.DecimalField(label=_("Slippage, %"), min_value=0, max_value=5, decimal_places=4)
+    latency = forms.DecimalField(
+        label=_("Latency, s"),
+        min_value=0,
+        max_value=60,
+        decimal_places=3,
+        help_text=_("How long an order is under way before it can be executed."),
+    )
+    volume_share = forms.DecimalField(
+        label=_("Most of a bar's volume, %"),
+        min_value=Decimal("0.01"),
+        max_value=100,
+        decimal_places=2,
+        required=False,
+        help_text=_("What one order takes at most; empty: all that it wants."),
+    )
+
+    @classmethod
+    def showing(cls, terms: Terms) -> TermsForm:
+        share = None if terms.volume_share is None else terms.volume_share * 100
+        shown = {
+            "fee_rate": terms.fee_rate * 100,
+            "slippage_rate": terms.slippage_rate * 100,
+            "latency": Decimal(str(terms.latency.total_seconds())),
+            "volume_share": share,
+        }
+        return cls(initial={name: None if value is None else f"{value.normalize():f}" for name, value in shown.items()})
+
+    def terms(self) -> Terms:
+        given = self.cleaned_data
+        share = given["volume_share"]
+        return Terms(
+            fee_rate=given["fee_rate"] / 100,
+            slippage_rate=given["slippage_rate"] / 100,
+            latency=timedelta(seconds=float(given["latency"])),
+            volume_share=None if share is None else share / 100,
+        )
 
 
 class DeploymentForm(forms.Form):
@@ -132,6 +238,38 @@ class DeploymentForm(forms.Form):
             "timeframe": self.cleaned_data["timeframe"],
             "allocation": self.cleaned_data["allocation"] / 100,
         }
+
+
+class Unrendered(forms.TextInput):
+    """A line of which the page never holds what was typed; shown while it is typed, so that one sees what was pasted."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
+class UnrenderedText(forms.Textarea):
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
+def _credential(one: Field) -> forms.Field:
+    # No password manager is to offer a person's password of this site, or to keep the key as one.
+    quiet = {
+        "autocomplete": "off",
+        "autocapitalize": "off",
+        "spellcheck": "false",
+        "data-1p-ignore": "",
+        "data-lpignore": "true",
+    }
+    if not one.is_secret:
+        widget: forms.Widget = forms.TextInput(attrs=quiet)
+    elif one.is_long:
+        widget = UnrenderedText(attrs=quiet | {"rows": 5})
+    elif one.name == "key":
+        widget = Unrendered(attrs=quiet)
+    else:
+        widget = forms.PasswordInput(attrs=quiet | {"autocomplete": "new-password"})
+    return forms.CharField(label=one.label, required=one.is_required, widget=widget)  # type: ignore[arg-type]
 
 
 def _field(parameter: contract.Parameter) -> forms.Field:

@@ -3,11 +3,21 @@
 from django.urls import path
 
 from trading import views
+from trading.views import accounts
 
 app_name = "trading"
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
+    path("accounts/", accounts.account_list, name="accounts"),
     path("accounts/new/", views.account_new, name="account_new"),
+    path("accounts/connect/", accounts.connect, name="connect"),
+    path("accounts/connect/<slug:broker>/", accounts.connect_broker, name="connect_broker"),
+    path("accounts/<uuid:public_id>/", accounts.account, name="account"),
+    path("accounts/<uuid:public_id>/check/", accounts.check, name="account_check"),
+    path("accounts/<uuid:public_id>/key/", accounts.replace_key, name="account_key"),
+    path("accounts/<uuid:public_id>/revoke/", accounts.revoke, name="account_revoke"),
+    path("accounts/<uuid:public_id>/remove/", accounts.remove, name="account_remove"),
+    path("accounts/<uuid:public_id>/terms/", accounts.terms, name="account_terms"),
     path("deploy/", views.deploy, name="deploy"),
     path("orders/", views.orders, name="orders"),
     path("activity/", views.activity, name="activity"),

@@ -2,11 +2,13 @@
 
 from rest_framework.routers import SimpleRouter
 
-from trading.api import views
+from trading.api import connections, views
 
 router = SimpleRouter(use_regex_path=False)
 for viewset, prefix in (
     (views.AccountViewSet, "accounts"),
+    (connections.BrokerViewSet, "brokers"),
+    (connections.ConnectionViewSet, "connections"),
     (views.DeploymentViewSet, "deployments"),
     (views.OrderViewSet, "orders"),
     (views.FillViewSet, "fills"),

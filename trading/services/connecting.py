@@ -284,7 +284,7 @@ def _entered(offered: Offer, fields: Mapping[str, str]) -> dict[str, str]:
     if not set(fields) <= set(known):
         raise InvalidCredentials(
             _("%(broker)s asks for %(names)s and nothing else.") % {"broker": offered.label, "names": ", ".join(known)},
-            field="fields",
+            field="credentials",
         )
     entered = {name: _clean(one, fields.get(name, "")) for name, one in known.items()}
     return {name: value for name, value in entered.items() if value}
@@ -294,14 +294,14 @@ def _entered(offered: Offer, fields: Mapping[str, str]) -> dict[str, str]:
 def _clean(field: Field, given: str) -> str:
     value = given.strip() if isinstance(given, str) else ""
     if not value and field.is_required:
-        raise InvalidCredentials(_("“%(field)s” is missing.") % {"field": field.label}, field=f"fields.{field.name}")
+        raise InvalidCredentials(_("“%(field)s” is missing.") % {"field": field.label}, field=f"credentials.{field.name}")
     # Keys are ASCII. What else comes along when one copies would be told by HTTP libraries in their errors, key and all.
     allowed = "\n\r" if field.is_long else ""
     if len(value) > LONGEST or not all(" " <= one <= "~" or one in allowed for one in value):
         raise InvalidCredentials(
             _("“%(field)s” is no key: it has a line break or a character that no key has, or is longer than %(limit)s.")
             % {"field": field.label, "limit": LONGEST},
-            field=f"fields.{field.name}",
+            field=f"credentials.{field.name}",
         )
     return value
 

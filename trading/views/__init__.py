@@ -39,7 +39,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     """What the account is worth, holds and does; the first account unless the address names one."""
     accounts = list(selectors.accounts_of(_person(request)))
     if not accounts:
-        return redirect("trading:account_new")
+        waiting = selectors.connections_of(_person(request)).exists()
+        return redirect("trading:accounts" if waiting else "trading:account_new")
     account = _chosen(accounts, request.GET.get("account"))
     context = _lists(request, account) | {"accounts": accounts}
     if _wants(request, "lists"):
