@@ -17,9 +17,10 @@ from clusterx.templatetags import figures
 from marketdata.models import Instrument
 from strategies.library import LIBRARY
 from strategies.wording import said
-from trading import events
+from trading import events, wording
 from trading.models import Account, CashFlow, Connection, Order
 from trading.risk.breakers import Breaker
+from trading.risk.parameters import BY_NAME
 from trading.risk.wording import BREAKERS
 
 
@@ -70,15 +71,32 @@ def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, An
         words["strategy"] = said(LIBRARY[name].label) if name in LIBRARY else name
     if facts.get("breaker"):
         counts = facts["breaker"] in {"losses", "infrastructure"}
-        words["breaker"] = said(BREAKERS[Breaker(facts["breaker"])])
+        words["breaker"] = wording.said(BREAKERS[Breaker(facts["breaker"])])
+        if facts["reason"] == "A new day began.":
+            words["reason"] = _("A new day began.")
         for name in ("value", "limit"):
             words[name] = facts[name] if counts else figures.share(Decimal(facts[name]))
+    if facts.get("finding"):
+        words["reason"], _finding = wording.rejection(facts)
     if facts.get("order_type"):
         words["kind"] = Order.Type(facts["order_type"]).label
     currency = facts.get("currency", "")
     for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance", "amount"}:
         words[name] = _number(name, Decimal(facts[name]), currency, instrument)
     return words
+
+
+def _changes(changed: dict[str, list[str]]) -> str:
+    """Limits with what they were and are; what a later version of the table no longer knows keeps its name."""
+    told = []
+    for name, (before, now) in changed.items():
+        known = BY_NAME.get(name)
+        if known is None:
+            told.append(f"{name} {before} → {now}")
+            continue
+        was, becomes = (wording.value(known, one if known.choices else Decimal(one)) for one in (before, now))
+        told.append(f"{wording.said(known.label)} {was} → {becomes}")
+    return ", ".join(told) or _("the same values")
 
 
 def _number(name: str, number: Decimal, currency: str, instrument: Instrument | None) -> str:
@@ -187,7 +205,15 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
             return _("Panic: everything is cancelled and closed. %(reason)s") % words, "bad"
         case events.PANIC_DONE:
             return _("Panic is over: nothing is held and nothing is open."), "warn"
-        case events.RISK_CHANGED:
+        case events.RISK_CHANGED if facts["appetite"] != facts["before"]:
             return _("Risk appetite %(appetite)s, was %(before)s.") % words, "info"
+        case events.RISK_CHANGED:
+            return _("Risk limits set by hand: %(changes)s.") % {"changes": _changes(facts["changed"])}, "info"
+        case events.DEPLOYMENT_STATE_CHANGED if facts["state"] == Account.State.ACTIVE:
+            return _("%(strategy)s on %(instrument)s trades again: %(reason)s") % words, "info"
+        case events.DEPLOYMENT_STATE_CHANGED if facts["state"] == Account.State.REDUCE_ONLY:
+            return _("%(strategy)s on %(instrument)s only closes: %(reason)s") % words, "warn"
+        case events.DEPLOYMENT_STATE_CHANGED:
+            return _("%(strategy)s on %(instrument)s is halted: %(reason)s") % words, "bad"
         case _unknown:
             return type, "info"

@@ -24,8 +24,9 @@ class TradingConfig(AppConfig):
 
     def ready(self) -> None:
         from clusterx.live import registry
+        from clusterx.wording import declare
         from marketdata.signals import bar_closed
-        from trading import channels, receivers, signals
+        from trading import channels, receivers, signals, wording
 
         bar_closed.connect(receivers.queue_evaluations, dispatch_uid="trading.queue_evaluations")
         signals.order_waiting.connect(receivers.queue_dispatch, dispatch_uid="trading.queue_dispatch")
@@ -34,6 +35,7 @@ class TradingConfig(AppConfig):
         signals.bar_looked_at.connect(receivers.publish_look, dispatch_uid="trading.publish_look")
         signals.equity_marked.connect(receivers.publish_equity, dispatch_uid="trading.publish_equity")
         demo_step(50)(set_up_demo)
+        declare(wording.CONTEXT, wording.texts)
         registry.register(
             "account",
             snapshot=channels.snapshot,

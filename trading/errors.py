@@ -51,6 +51,11 @@ class HoldsPosition(DomainError):
     http_status = 409
 
 
+class PanicUnderWay(DomainError):
+    """The account is on its way out of everything; what would let it trade waits until that is over."""
+
+    code = "panic-under-way"
+    http_status = 409
 class UnknownBroker(DomainError):
     """There is no such broker, or it has no such market or play money."""
 

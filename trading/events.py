@@ -44,6 +44,8 @@ PROTECTION_MISSING = "protection.missing"
 PANIC_STARTED = "panic.started"
 PANIC_DONE = "panic.done"
 RISK_CHANGED = "account.risk-changed"
+DEPLOYMENT_STATE_CHANGED = "deployment.state-changed"
+PLATFORM_CHANGED = "platform.state-changed"
 
 ENDED = {"cancelled": ORDER_CANCELLED, "rejected": ORDER_REJECTED, "expired": ORDER_EXPIRED}
 
@@ -251,3 +253,25 @@ class RiskNews:
     appetite: int
     before: int
     changed: dict[str, list[str]]
+
+
+@register_payload(DEPLOYMENT_STATE_CHANGED)
+@dataclass(frozen=True, slots=True)
+class DeploymentStateNews:
+    deployment: str
+    strategy: str
+    instrument: str
+    timeframe: str
+    state: str
+    before: str
+    reason: str
+
+
+@register_payload(PLATFORM_CHANGED)
+@dataclass(frozen=True, slots=True)
+class PlatformNews:
+    """The stream is the platform's own."""
+
+    state: str
+    before: str
+    reason: str

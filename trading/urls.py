@@ -3,7 +3,7 @@
 from django.urls import path
 
 from trading import views
-from trading.views import accounts
+from trading.views import accounts, risk
 
 app_name = "trading"
 urlpatterns = [
@@ -25,4 +25,12 @@ urlpatterns = [
     path("deployments/<uuid:public_id>/start/", views.deployment_start, name="deployment_start"),
     path("deployments/<uuid:public_id>/stop/", views.deployment_stop, name="deployment_stop"),
     path("deployments/<uuid:public_id>/delete/", views.deployment_delete, name="deployment_delete"),
+    path("deployments/<uuid:public_id>/state/", risk.deployment_state, name="deployment_state"),
+    path("standing/", risk.standing, name="standing"),
+    path("risk/", risk.risk, name="risk"),
+    path("risk/rules/", risk.rules, name="risk_rules"),
+    path("risk/state/", risk.account_state, name="account_state"),
+    path("risk/breakers/<str:breaker>/reset/", risk.breaker_reset, name="breaker_reset"),
+    path("panic/", risk.panic_start, name="panic_start"),
+    path("panic/<int:pk>/", risk.panic, name="panic"),
 ]

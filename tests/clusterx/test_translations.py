@@ -56,7 +56,7 @@ def test_what_strategies_proofs_and_venues_declare_is_said_in_french():
     """They are pure and name no language; pages say it (``clusterx.wording``)."""
     call_command("compile_translations")
     declared = dict.fromkeys(wording.declared())
-    assert {context for context, _ in declared} == {"indicator", "proof", "strategy", "venue"}
+    assert {context for context, _ in declared} == {"indicator", "proof", "risk", "strategy", "venue"}
     assert ("strategy", "Fast average") in declared
     with override("fr"):
         assert wording.said("Fast average", "strategy") == "Moyenne rapide"

@@ -2,7 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
-from trading.api import connections, views
+from trading.api import connections, risk, views
 
 router = SimpleRouter(use_regex_path=False)
 for viewset, prefix in (
@@ -16,4 +16,4 @@ for viewset, prefix in (
 ):
     router.register(prefix, viewset, basename=prefix.removesuffix("s"))
 
-urlpatterns = router.urls
+urlpatterns = [*router.urls, *risk.urlpatterns]

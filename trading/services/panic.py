@@ -10,12 +10,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN
+from functools import partial
 from typing import Final
 
 from django.db import transaction
 
 from clusterx.accounts.models import User
-from trading import events, selectors
+from trading import events, selectors, signals
 from trading.lifecycle import OPEN
 from trading.models import Account, Deployment, Evaluation, Order, Panic, Position
 from trading.prices import on_grid
@@ -56,6 +57,10 @@ def panic(*, account_id: int, reason: str, at: datetime, actor: User | None) -> 
     payload = events.PanicNews(str(begun.pk), reason[:300])
     record(account=account, type=events.PANIC_STARTED, payload=payload, at=at, actor=actor)
     _step(account, begun, at)
+    if begun.done_at is None:
+        # Also where nothing new is to be sent: an order whose cancellation was asked for before is looked at now, not later.
+        tell = partial(signals.order_waiting.send_robust, sender=Panic, account_id=account.pk)
+        transaction.on_commit(tell, robust=True)
     return begun
 
 

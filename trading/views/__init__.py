@@ -24,6 +24,7 @@ from strategies.contract import UnknownStrategy
 from trading import selectors
 from trading.forms import PARAMETER_PREFIX, AccountForm, DeploymentForm
 from trading.models import Account, Deployment, Evaluation
+from trading.selectors import risk as standings
 from trading.services import deployments as deployment_services
 from trading.services.accounts import create_account
 
@@ -115,7 +116,9 @@ def deployment(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "holding_list": [holding] if holding else [],
         "orders": list(selectors.orders_of(_person(request)).filter(deployment=one)[:PAGE]),
         "fills": list(selectors.fills_of(_person(request)).filter(deployment=one)[:PAGE]),
-        "evaluations": list(Evaluation.objects.filter(deployment=one).order_by("-bar_time")[:NEWEST]),
+        "evaluations": standings.explained(Evaluation.objects.filter(deployment=one).order_by("-bar_time")[:NEWEST]),
+        "state_reason": standings.state_reason(one),
+        "states": Account.State.values,
         "parameters": _named_parameters(one),
     }
     if _wants(request, "lists"):

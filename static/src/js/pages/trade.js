@@ -5,6 +5,7 @@ import htmx from "htmx.org";
 import { AreaChart } from "../chart/area.js";
 import { element, pageData } from "../elements.js";
 import { colour, money, percent, price, show, signedMoney } from "../numbers.js";
+import { followStanding } from "../standing.js";
 import { stream } from "../stream.js";
 import { timeElement } from "../time.js";
 import { toast } from "../toast.js";
@@ -24,7 +25,7 @@ function refresh() {
   clearTimeout(due);
   due = setTimeout(() => {
     // Whoever is being asked something is not interrupted.
-    if (lists.querySelector("dialog[open]")) return refresh();
+    if (lists.querySelector("dialog[open], details[open]")) return refresh();
     htmx.trigger(lists, "news");
   }, SETTLE);
 }
@@ -104,7 +105,10 @@ stream.subscribe(`account/${data.account}`, ({ type, data: news }) => {
     return;
   }
   if (news.equity) showAccount(news.equity);
-  if (news.event) tell(news.event);
+  if (news.event) {
+    tell(news.event);
+    followStanding(news.event);
+  }
   if (news.look) showLook(news.look);
   if (news.order || news.fill || news.position || news.deployment) refresh();
 });
