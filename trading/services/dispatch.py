@@ -143,9 +143,13 @@ def _work(agent: Agent) -> None:
     settle(agent)
     for _ in range(ROUNDS):
         due = _due(agent.account.pk, agent.clock())
-        for instruction_id in due:
-            agent.held.prolong()
-            send(agent, instruction_id)
+        answers: list[Answered] = []
+        try:
+            for instruction_id in due:  # all are sent before anything is made of the answers
+                if (answered := send(agent, instruction_id)) is not None:
+                    answers.append(answered)  # noqa: PERF401  (what was answered before an exception counts)
+        finally:
+            _hear(agent, answers)
         if not pursuit.follow_up(account_id=agent.account.pk, at=agent.clock()) and not due:
             return
 
@@ -163,11 +167,20 @@ def _refuse_unsent(account_id: int, message: str, at: datetime) -> None:
 # -- one instruction ------------------------------------------------------------------------------------------------
 
 
-def send(agent: Agent, instruction_id: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the venue said to an instruction: the order as it has it now, or nothing but that it was done."""
+
+    instruction_id: int
+    order_id: int
+    told: VenueOrder | None
+
+
+def send(agent: Agent, instruction_id: int) -> Answered | None:
     """Tell the venue one thing. Raises LeaseLost, and nothing else that an answer of the venue could cause."""
     order = _begin(agent, instruction_id)
     if order is None:
-        return
+        return None
     agent.held.prolong()  # a worker that stood still in between finds that another one acts
     try:
         if order.instructions.get(pk=instruction_id).kind == Kind.SUBMIT:
@@ -187,7 +200,8 @@ def send(agent: Agent, instruction_id: int) -> None:
         _doubted(agent, instruction_id, error.message)
         settle(agent)
     else:
-        _answered(agent, instruction_id, told)
+        return Answered(instruction_id, order.pk, told)
+    return None
 
 
 def key_of(order: Order) -> OrderKey:
@@ -264,21 +278,25 @@ def _close(instruction: Instruction, outcome: str, answer: str, at: datetime) ->
     instruction.save(update_fields=["outcome", "answer", "answered_at"])
 
 
-def _answered(agent: Agent, instruction_id: int, told: VenueOrder | None) -> None:
+def _hear(agent: Agent, answers: list[Answered]) -> None:
     """What the venue answered is a fact, whoever has the lease now.
 
-    Executions are booked first: as long as they are not, the order is in doubt, and whoever comes next asks again.
+    Executions are booked first: as long as they are not, their orders are in doubt, and whoever comes next asks again.
     """
-    if told is not None and told.filled:
-        _write_number(Instruction.objects.values_list("order", flat=True).get(pk=instruction_id), told)
+    filled = [one for one in answers if one.told is not None and one.told.filled]
+    for one in filled:
+        assert one.told is not None
+        _write_number(one.order_id, one.told)
+    if filled:
         collect_fills(agent)
-    with transaction.atomic():
-        instruction, order = _locked(agent, instruction_id)
-        _close(instruction, Outcome.DONE, told.state if told else "", agent.clock())
-        if told is not None:
-            believe(order, told, at=agent.clock())
-    if told is None:
-        ask(agent, order.pk)
+    for one in answers:
+        with transaction.atomic():
+            instruction, order = _locked(agent, one.instruction_id)
+            _close(instruction, Outcome.DONE, one.told.state if one.told else "", agent.clock())
+            if one.told is not None:
+                believe(order, one.told, at=agent.clock())
+        if one.told is None:
+            ask(agent, one.order_id)
 
 
 def _refused(agent: Agent, instruction_id: int, refused: Refused) -> None:
