@@ -10,7 +10,6 @@ from typing import Final, Self
 
 from clusterx.errors import DomainError
 from marketdata.bars import Bars
-from marketdata.indicators.volatility import atr
 from marketdata.store import BarStore
 from marketdata.timeframes import Timeframe
 from strategies import contract, library
@@ -101,5 +100,8 @@ def _range(bars: Bars) -> float | None:
     """The average true range of the last 14 bars; None where there are not so many."""
     if len(bars) <= RANGE:
         return None
+    # Here, because it brings numeric libraries, which who only imports this module does without.
+    from marketdata.indicators.volatility import atr
+
     value = float(atr(bars.high, bars.low, bars.close, RANGE)[-1])
     return value if math.isfinite(value) and value > 0 else None
