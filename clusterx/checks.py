@@ -15,7 +15,7 @@ def private_keys_are_the_trading_workers(**_: Any) -> list[Warning]:
     return [
         Warning(
             "The environment of this process has CREDENTIALS_PRIVATE_KEYS: it can open everybody's credentials at brokers.",
-            hint="Set it for the worker of the queue trading, where this is as it should be, and for no other process.",
+            hint="Set it for the worker of the queue trading and for accounts, where this is as it should be; not elsewhere.",
             id="clusterx.W001",
         )
     ]

@@ -116,7 +116,7 @@ def development_public_key(layout: Layout) -> str:
 
 
 def development_private_key(layout: Layout) -> str:
-    """For the trading worker alone."""
+    """For the trading worker and the accounts process alone."""
     return _made(layout).joinpath("private").read_text().strip()
 
 

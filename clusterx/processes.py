@@ -60,7 +60,7 @@ def worker(*queues: str, concurrency: int = 2, name: str = "worker") -> Process:
 def workers() -> list[Process]:
     """The workers of one machine that does everything.
 
-    Orders have one of their own, because it alone opens the credentials of brokers.
+    Orders have one of their own, because it opens the credentials of brokers.
     """
     return [
         worker("market", "default"),
@@ -68,6 +68,11 @@ def workers() -> list[Process]:
         worker("backtests", name="backtests"),
         worker("research", name="research"),
     ]
+
+
+def accounts() -> Process:
+    """Listens to brokers, and so opens their credentials as the trading worker does. One acts, others wait."""
+    return Process("accounts", (sys.executable, "manage.py", "accounts"), opens_credentials=True)
 
 
 def beat() -> Process:

@@ -217,6 +217,7 @@ CELERY_BEAT_SCHEDULE = {
     "prune-market-data": {"task": "marketdata.prune", "schedule": crontab(minute=17)},
     "detect-missed-signals": {"task": "marketdata.detect_missed_signals", "schedule": 30.0},
     "sweep-evaluations": {"task": "trading.sweep_evaluations", "schedule": 5.0},
+    "reconcile-accounts": {"task": "trading.reconcile_accounts", "schedule": 60.0},
     "mark-equity": {"task": "trading.mark_equity", "schedule": 15.0},
     "sweep-runs": {"task": "strategies.sweep_runs", "schedule": 60.0},
     "sweep-inspections": {"task": "strategies.sweep_inspections", "schedule": 300.0},
@@ -328,7 +329,7 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
     )
 }
 
-# -- credentials of brokers: everybody seals them, the trading worker alone opens them ------------------------
+# -- credentials of brokers: everybody seals them; the trading worker and the accounts process open them ------
 try:
     CREDENTIALS_PUBLIC_KEY = keypair.public_key(secret(keypair.PUBLIC_SETTING, development=""))
     CREDENTIALS_PRIVATE_KEYS = keypair.private_keys(os.environ.get(keypair.PRIVATE_SETTING, ""))

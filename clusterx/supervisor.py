@@ -33,8 +33,8 @@ from clusterx.embedded.session import EmbeddedSession
 from clusterx.processes import ENVIRONMENT, FEEDS, Process
 
 COLOURS = {
-    "web": 36, "stream": 32, "worker": 35, "trading": 35, "backtests": 35, "research": 35, "beat": 33, "venue": 34,
-    "servers": 90, "set-up": 90, "indicators": 90,
+    "web": 36, "stream": 32, "worker": 35, "trading": 35, "backtests": 35, "research": 35, "accounts": 31, "beat": 33,
+    "venue": 34, "servers": 90, "set-up": 90, "indicators": 90,
 }  # fmt: skip
 INDICATORS = "import marketdata.indicators.registry"
 LONGEST_PAUSE = 15.0
@@ -170,7 +170,8 @@ class Supervisor:
         market, trading, *others = processes.workers()
         if late:
             return others
-        planned = [processes.web(self.host, self.port), processes.stream(), market, trading, processes.beat()]
+        planned = [processes.web(self.host, self.port), processes.stream(), market, trading]
+        planned += [processes.accounts(), processes.beat()]
         return [processes.venue(), *planned] if self.feed in {"recorded", "simulated"} else planned
 
     def credentials(self) -> tuple[str, str]:

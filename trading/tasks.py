@@ -12,9 +12,9 @@ from django.utils import timezone
 from trading import selectors
 from trading.brokers.paper.venue import match
 from trading.models import Connection
-from trading.services import connection_checks, evaluation, valuation
+from trading.selectors.connected import accounts_to_reconcile
+from trading.services import connection_checks, evaluation, reconciliation, valuation
 from trading.services import dispatch as outbox
-from trading.services.reconciliation import reconcile
 
 # PostgreSQL comes back; what was not committed is done again.
 RETRY = {
@@ -93,7 +93,21 @@ def check_connection(account_id: int, looks: int = LOOKS) -> None:
     if checked is None and looks > 1:
         check_connection.apply_async((account_id, looks - 1), countdown=1)
     elif checked is not None and checked.status == Connection.Status.CONNECTED:
-        reconcile(account_id=account_id)
+        reconciliation.reconcile(account_id=account_id)
+
+
+@shared_task(name="trading.reconcile", expires=55, **RETRY)
+def reconcile(account_id: int) -> None:
+    """Compare an account's books with its venue, and do what follows from what that found."""
+    if reconciliation.reconcile(account_id=account_id).done:
+        outbox.dispatch(account_id=account_id)
+
+
+@shared_task(name="trading.reconcile_accounts", expires=55, **RETRY)
+def reconcile_accounts() -> None:
+    """Queue a comparison for every account that has something at its venue."""
+    for account_id in accounts_to_reconcile():
+        reconcile.delay(account_id)
 
 
 # Sweeps expire: after an hour without workers there is one to do, not seven hundred.

@@ -49,7 +49,7 @@ def evaluations(stack: Stack) -> int:
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_or_doubled_when_every_process_is_killed(stack: Stack) -> None:
     stack.wait(lambda: fills(stack), "the demo's first fill", seconds=120)
-    for name in ("stream", "worker", "trading", "backtests", "research", "web", "redis", "postgres"):
+    for name in ("stream", "worker", "trading", "accounts", "backtests", "research", "web", "redis", "postgres"):
         stack.kill(name)
         stack.wait(lambda: stack.get("/readyz")[0] == 200, f"the site after {name}", seconds=60)
         stored, looked = total_bars(stack), evaluations(stack)

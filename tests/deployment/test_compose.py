@@ -15,7 +15,7 @@ from clusterx import processes
 PROJECT = Path(__file__).resolve().parents[2]
 OURS = (
     "migrate", "web", "stream", "worker-market", "worker-trading", "worker-backtests", "worker-research", "worker-default",
-    "beat",
+    "accounts", "beat",
 )  # fmt: skip
 
 
@@ -40,11 +40,17 @@ def test_no_secret_has_a_default():
         assert all(rest.startswith(":?") for rest in uses), name
 
 
-def test_everybody_seals_credentials_and_the_trading_worker_alone_opens_them(compose):
+def test_everybody_seals_credentials_and_those_that_speak_with_brokers_alone_open_them(compose):
     assert all("CREDENTIALS_PUBLIC_KEY" in compose["services"][service]["environment"] for service in OURS)
     holders = {name for name, settings in compose["services"].items() if "CREDENTIALS_PRIVATE_KEYS" in str(settings)}
-    assert holders == {f"worker-{queue}" for queue in processes.QUEUES if processes.worker(queue).opens_credentials}
-    assert holders == {"worker-trading"}
+    workers = {f"worker-{queue}" for queue in processes.QUEUES if processes.worker(queue).opens_credentials}
+    others = {
+        one.name
+        for one in (processes.web(), processes.stream(), processes.accounts(), processes.beat())
+        if one.opens_credentials
+    }
+    assert holders == workers | others
+    assert holders == {"worker-trading", "accounts"}
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -56,7 +62,7 @@ def test_our_services_run_unprivileged_and_read_only(compose, service):
 
 
 def test_every_long_lived_service_says_how_it_is(compose):
-    without = {"migrate", "stream", "beat"}  # these have no port to ask; they end when they are unwell
+    without = {"migrate", "stream", "accounts", "beat"}  # these have no port to ask; they end when they are unwell
     for name, settings in compose["services"].items():
         assert name in without or "healthcheck" in settings, name
 
@@ -69,6 +75,7 @@ def test_containers_run_the_very_commands_of_the_supervisor(compose):
     services = compose["services"]
     assert services["web"]["command"] == arguments(processes.web("0.0.0.0", 8000))
     assert services["stream"]["command"] == arguments(processes.stream())
+    assert services["accounts"]["command"] == arguments(processes.accounts())
     assert services["beat"]["command"] == arguments(processes.beat())
     for queue in processes.QUEUES:
         assert services[f"worker-{queue}"]["command"] == arguments(processes.worker(queue, name=f"worker-{queue}"))

@@ -54,5 +54,6 @@ def test_a_worker_has_no_numeric_libraries_before_its_first_task() -> None:
 
 
 def test_every_process_keeps_few_pools_of_memory() -> None:
-    for process in (processes.web(), processes.stream(), processes.worker(), processes.beat(), processes.venue()):
+    others = (processes.accounts(), processes.beat(), processes.venue())
+    for process in (processes.web(), processes.stream(), processes.worker(), *others):
         assert process.environment["MALLOC_ARENA_MAX"] == "2"

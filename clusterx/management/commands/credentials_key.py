@@ -23,8 +23,8 @@ class Command(BaseCommand):
     def handle(self, *, private_file: Path | None, **options: Any) -> None:
         key = PrivateKey.generate()
         private = (
-            "# PRIVATE: opens every credential that is sealed with the key below. For the trading worker alone, newest first,\n"
-            "# the keys before it after a comma.\n"
+            "# PRIVATE: opens every credential that is sealed with the key below. For worker-trading and accounts alone,\n"
+            "# newest first, the keys before it after a comma.\n"
             f"{PRIVATE_SETTING}={key.reveal()}\n"
         )
         if private_file is not None:
