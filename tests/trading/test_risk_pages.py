@@ -130,7 +130,7 @@ def test_positions_that_would_be_over_a_limit_are_named_with_their_numbers(marke
     market.trade(deployed(person.account, market), 104.0)
     page = person.get(part="preview", appetite=5)
     assert "this would be over a limit at once" in page
-    assert f"Position size · {market.instrument.ref}" in page
+    assert f"Position size · {market.instrument.symbol} · SMA cross" in page
     assert "/ 5.0 %" in page
     again = person.get(part="preview", **{"appetite": 5, "p-maximum_position": "50"})
     assert "Position size ·" not in again
