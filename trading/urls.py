@@ -32,5 +32,6 @@ urlpatterns = [
     path("risk/state/", risk.account_state, name="account_state"),
     path("risk/breakers/<str:breaker>/reset/", risk.breaker_reset, name="breaker_reset"),
     path("panic/", risk.panic_start, name="panic_start"),
+    path("panic/will/", risk.panic_will, name="panic_will"),
     path("panic/<int:pk>/", risk.panic, name="panic"),
 ]

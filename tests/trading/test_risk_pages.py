@@ -273,6 +273,16 @@ def test_panic_says_what_it_does_and_its_page_follows_it_to_the_end(market: Mark
     assert "The account trades again." in person.get(f"panic/{begun.pk}/")
 
 
+def test_what_panic_would_do_is_told_as_things_stand(market: Market, person: Person) -> None:
+    assert "Nothing is held" in person.get("panic/will/")
+    market.close(*RISING)
+    market.trade(deployed(person.account, market), 104.0)
+    told = person.get("panic/will/")
+    assert "1 position is closed at market now" in told
+    assert "BTC" in told
+    assert person.reload().state == "active"
+
+
 def test_panic_of_an_account_that_holds_nothing_is_over_at_once(person: Person) -> None:
     assert "Out of everything" in person.post("panic/").content.decode()
     assert person.reload().state == "halted"
@@ -296,7 +306,7 @@ def test_what_is_another_person_s_does_not_exist(person: Person) -> None:
     stranger = Person()
     address = f"account={person.account.public_id}"
     begun = Panic.objects.get()
-    for path in ("risk/", "standing/", "risk/rules/"):
+    for path in ("risk/", "standing/", "risk/rules/", "panic/will/"):
         assert stranger.client.get(f"/trade/{path}?{address}").status_code == 404
     assert stranger.client.get(f"/trade/panic/{begun.pk}/").status_code == 404
     one = DeploymentFactory(account=person.account)

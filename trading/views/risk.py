@@ -171,6 +171,15 @@ def panic_start(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_safe
+def panic_will(request: HttpRequest) -> HttpResponse:
+    """What panic would do now, for whoever is looking at its button."""
+    account = _named(request)
+    context = {"account": account, "portfolio": selectors.portfolio(account, at=timezone.now())}
+    return render(request, "trading/_panic_will.html", context)
+
+
+@login_required
+@require_safe
 def panic(request: HttpRequest, pk: int) -> HttpResponse:
     """How far a panic is, step by step, and what to do next."""
     begun = Panic.objects.select_related("account").filter(pk=pk, account__owner=_person(request)).first()

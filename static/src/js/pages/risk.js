@@ -3,7 +3,7 @@
 import "../shell.js";
 import htmx from "htmx.org";
 import { pageData } from "../elements.js";
-import { followStanding } from "../standing.js";
+import { followPanic, followStanding } from "../standing.js";
 import { stream } from "../stream.js";
 import { toast } from "../toast.js";
 
@@ -37,6 +37,7 @@ stream.subscribe(`account/${pageData().account}`, ({ type, data: news }) => {
     followStanding(news.event);
     if (!document.hidden && ["bad", "warn"].includes(news.event.tone)) toast(news.event.text, news.event.tone);
   }
+  if (news.position) followPanic();
   if (news.event || news.order || news.fill || news.position || news.deployment) refresh();
   else if (news.equity && Date.now() - valuedAt > VALUED_EVERY) {
     valuedAt = Date.now();

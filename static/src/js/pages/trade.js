@@ -5,7 +5,7 @@ import htmx from "htmx.org";
 import { AreaChart } from "../chart/area.js";
 import { element, pageData } from "../elements.js";
 import { colour, money, percent, price, show, signedMoney } from "../numbers.js";
-import { followStanding } from "../standing.js";
+import { followPanic, followStanding } from "../standing.js";
 import { stream } from "../stream.js";
 import { timeElement } from "../time.js";
 import { toast } from "../toast.js";
@@ -110,5 +110,6 @@ stream.subscribe(`account/${data.account}`, ({ type, data: news }) => {
     followStanding(news.event);
   }
   if (news.look) showLook(news.look);
+  if (news.position) followPanic();
   if (news.order || news.fill || news.position || news.deployment) refresh();
 });
