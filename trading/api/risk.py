@@ -29,7 +29,6 @@ from trading.selectors import risk as standings
 from trading.services import panic as panics
 from trading.services import risk as services
 
-STATES: Final = [state.value for state in TradingState]
 PRESSED: Final = "The panic button was pressed."
 
 
@@ -49,7 +48,7 @@ class RiskOutput(serializers.Serializer[Any]):
     values = serializers.DictField(child=serializers.CharField())
 
 
-class ParameterOutput(serializers.Serializer[Any]):
+class RiskParameterOutput(serializers.Serializer[Any]):
     """One limit of the table behind the appetite: ``values`` are those of appetite 1, 2, … 10."""
 
     name = serializers.CharField()
@@ -100,17 +99,17 @@ class BreakerOutput(serializers.Serializer[Any]):
 
 
 class StateInput(Reasoned):
-    state = ChoiceField(choices=STATES)
+    state = ChoiceField(choices=Account.State.choices)
     reason = serializers.CharField(max_length=300, allow_blank=True, default="")
 
 
 class StateOutput(serializers.Serializer[Any]):
     """``effective`` is what holds, with the platform's state and the circuit breakers."""
 
-    state = serializers.ChoiceField(choices=STATES, source="account.state")
+    state = serializers.ChoiceField(choices=Account.State.choices, source="account.state")
     reason = serializers.CharField(source="account.state_reason")
     since = serializers.DateTimeField(allow_null=True)
-    effective = serializers.ChoiceField(choices=STATES, source="state")
+    effective = serializers.CharField(source="state", help_text="active, reduce-only or halted")
     platform = serializers.SerializerMethodField()
 
     def get_platform(self, standing: standings.Standing) -> str:
@@ -122,10 +121,10 @@ class PanicInput(Input):
 
 
 class StepOutput(serializers.Serializer[Any]):
-    what = serializers.ChoiceField(choices=["cancel", "close"])
+    what = serializers.CharField(help_text="cancel or close")
     instrument = serializers.CharField(source="subject")
     quantity = serializers.CharField()
-    state = serializers.ChoiceField(choices=["waiting", "done", "failed"])
+    state = serializers.CharField(help_text="waiting, done or failed")
     reason = serializers.CharField()
 
 
@@ -150,10 +149,10 @@ class OfAccount(APIView):
 class ParametersView(APIView):
     """The table behind the risk appetite."""
 
-    @extend_schema(operation_id="risk_parameters", responses=ParameterOutput(many=True))
+    @extend_schema(operation_id="risk_parameters", responses=RiskParameterOutput(many=True))
     def get(self, request: Request) -> Response:
         """Every limit with its meaning, its range and its value at each appetite; labels in the language of the request."""
-        return Response(ParameterOutput(PARAMETERS, many=True).data)
+        return Response(RiskParameterOutput(PARAMETERS, many=True).data)
 
 
 class RiskView(OfAccount):
