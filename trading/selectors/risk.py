@@ -150,8 +150,8 @@ def held_of(valued: Portfolio) -> tuple[Held, ...]:
         stop = one.position.stop_price
         # Where the price is beyond the stop already, nothing more is lost at it.
         at_stop = None if stop is None else max((one.price - stop) * one.quantity, ZERO)
-        name = " · ".join(filter(None, (one.instrument.symbol, one.deployment and one.deployment.strategy_label)))
-        found.append(Held(name, one.instrument.ref, abs(one.value), at_stop))
+        whose = f" · {one.deployment.strategy_label}" if one.deployment else ""
+        found.append(Held(f"{one.instrument.symbol}{whose}", one.instrument.ref, abs(one.value), at_stop))
     return tuple(found)
 
 
