@@ -83,9 +83,10 @@ def dispatch(
             try:
                 connected = broker or connect(account, clock)
                 agent = Agent(account, connected, held, clock)
-                if look:
-                    refresh(agent)
-                _work(agent)
+                with sending_here():  # what follows from the answers is sent in the next round
+                    if look:
+                        refresh(agent)
+                    _work(agent)
             except LeaseLost:
                 return False
             except BrokerError as error:
