@@ -289,6 +289,7 @@ def test_a_key_that_may_take_money_away_is_destroyed(settings: Any) -> None:
     assert checked.status == "revoked"
     assert "may take money out" in checked.reason
     assert (one.sealed, one.status, one.may_withdraw, account.state) == (None, "revoked", None, "halted")
+    assert account.state_reason == checked.reason
     assert not Holding.objects.exists()
     assert Event.objects.filter(type="connection.changed").latest("pk").payload["status"] == "revoked"
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -411,6 +412,20 @@ def test_a_key_of_another_account_is_never_used(topstepx: TopstepXVenue, setting
     assert account.state == "halted"
     with pytest.raises(BadCredentials):
         connect(account, timezone.now)
+
+
+def test_an_account_at_a_broker_has_one_set_of_books(alpaca: AlpacaVenue, settings: Any) -> None:
+    first = opened(alpaca, "alpaca", settings)
+    for owner, said in ((first.owner, "as “Mine”"), (UserFactory(), "Somebody else")):
+        second = connected(alpaca, "alpaca", settings, owner=owner, name="Again")
+        checked = check(second)
+        assert checked.status == "failing"
+        assert said in checked.reason
+        assert second.currency == ""
+        with pytest.raises(BadCredentials):
+            connect(second, timezone.now)
+    connecting.revoke(account_id=first.pk, at=timezone.now(), actor=first.owner)
+    assert check(second).status == "connected"
 
 
 def test_a_bad_key_halts_and_a_good_one_lets_trade_again(alpaca: AlpacaVenue, settings: Any) -> None:

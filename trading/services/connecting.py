@@ -21,6 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from clusterx.accounts.models import User
 from clusterx.events import log
+from clusterx.events.models import Event
 from clusterx.sealing import CannotOpen, key_id_of, reseal
 from marketdata.services.markets import ensure_venue
 from trading import events, signals
@@ -191,7 +192,8 @@ def destroy(account: Account, connection: Connection, *, reason: str, code: str,
     connection.may_trade = connection.may_withdraw = connection.asked_at = None
     connection.step, connection.revoked_at = "", at
     connection.save()
-    restrict(account, Account.State.HALTED, code=code, reason=reason, at=at)
+    if not restrict(account, Account.State.HALTED, code=code, reason=reason, at=at) and halted_by(account) == "not-tested":
+        change(account, Account.State.HALTED, code=code, reason=reason, at=at, actor=actor)
     for pk in Deployment.objects.filter(account=account, status=Deployment.Status.RUNNING).values_list("pk", flat=True):
         stop(deployment_id=pk, at=at, actor=actor)
     Deployment.objects.filter(account=account).exclude(flatten_asked_at=None).update(flatten_asked_at=None)
@@ -202,6 +204,13 @@ def destroy(account: Account, connection: Connection, *, reason: str, code: str,
     waiting = Instruction.objects.filter(account=account, outcome=Instruction.Outcome.WAITING)
     waiting.update(outcome=Instruction.Outcome.DROPPED, answer=reason[:300], answered_at=at)
     _tell(account, Status.REVOKED, reason, at, actor)
+
+
+def halted_by(account: Account) -> str:
+    """The code that the account's state last changed with."""
+    changes = Event.objects.filter(stream=stream_of(account), type=events.STATE_CHANGED)
+    newest = changes.order_by("-pk").values_list("payload", flat=True).first()
+    return str(newest["code"]) if newest else ""
 
 
 def lock(account_id: int) -> tuple[Account, Connection]:

@@ -15,12 +15,12 @@ from decimal import Decimal
 from typing import Final
 
 from django.conf import settings
+from django.db import connection as db
 from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from clusterx.events.models import Event
 from clusterx.templatetags import figures
 from trading import events
 from trading.brokers.connect import credentials_of, endpoint_of, instrument_called, sealed
@@ -39,8 +39,8 @@ from trading.brokers.registry import offer
 from trading.models import Account, Connection, Holding
 from trading.prices import money
 from trading.services.accounts import CURRENCIES
-from trading.services.connecting import destroy, lock
-from trading.services.journal import record, stream_of
+from trading.services.connecting import destroy, halted_by, lock
+from trading.services.journal import record
 from trading.services.leases import Held, LeaseLost, lease
 from trading.services.reports import fill_told
 from trading.services.states import change, restrict
@@ -55,7 +55,7 @@ SKEW_TOLD: Final = 5.0
 READINGS: Final = 4
 LONGEST_SUBJECT: Final = 16
 
-HALTED_BY_US: Final = frozenset({"not-tested", "revoked", "bad-credentials", "may-not-trade", "another-account"})
+HALTED_BY_US: Final = frozenset({"not-tested", "revoked", "key-refused", "bad-credentials", "may-not-trade", "another-account"})
 """Reasons for which an account is halted that end when its key passes a test."""
 
 
@@ -188,6 +188,14 @@ def _answered(asked: Connection, shown: Shown, at: datetime) -> Checked:
         }
         restrict(account, Account.State.HALTED, code="another-account", reason=reason, at=at)
         return _concluded(account, connection, Status.FAILING, reason, at)
+    if twin := _twin(connection, allowed):
+        reason = (
+            _("This account at the broker is connected already, as “%(name)s”.") % {"name": twin.account.name}
+            if twin.account.owner_id == account.owner_id
+            else _("Somebody else has connected this account at the broker.")
+        )
+        restrict(account, Account.State.HALTED, code="another-account", reason=reason, at=at)
+        return _concluded(account, connection, Status.FAILING, reason, at)
     connection.may_trade = allowed.may_trade
     if not allowed.may_trade:
         reason = _("This key may not trade. Give it the right to at the broker, then test again.")
@@ -201,9 +209,23 @@ def _answered(asked: Connection, shown: Shown, at: datetime) -> Checked:
             account.refresh_from_db()
             connection.refresh_from_db(fields=["opened_at", "venue_account", "sealed"])
             return _concluded(account, connection, Status.FAILING, str(unsettled), at)
-    if account.state == Account.State.HALTED and _halted_by(account) in HALTED_BY_US:
+    if account.state == Account.State.HALTED and halted_by(account) in HALTED_BY_US:
         change(account, Account.State.ACTIVE, code="connected", reason=_("The key passed its test."), at=at)
     return _concluded(account, connection, Status.CONNECTED, "", at)
+
+
+def _twin(connection: Connection, allowed: Permissions) -> Connection | None:
+    """Another connection to the same account there, whose books would take every trade of this one for a stranger's."""
+    if not allowed.account:
+        return None
+    name = f"{connection.broker}/{connection.market}/{allowed.account}"
+    with db.cursor() as cursor:  # two that are tested at once wait for each other
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+    same = Connection.objects.filter(
+        broker=connection.broker, market=connection.market, is_paper=connection.is_paper, venue_account=allowed.account[:60]
+    )
+    working = same.exclude(pk=connection.pk).exclude(opened_at=None).exclude(sealed=None).exclude(may_trade=None)
+    return working.select_related("account").first()
 
 
 def _is_another(asked: Connection, now: Connection) -> bool:
@@ -220,13 +242,6 @@ def _concluded(account: Account, connection: Connection, status: str, reason: st
         payload = events.ConnectionNews(status, reason[:300])
         record(account=account, type=events.CONNECTION_CHANGED, payload=payload, at=at)
     return Checked(status, reason)
-
-
-def _halted_by(account: Account) -> str:
-    """The code that the account was last halted with."""
-    changes = Event.objects.filter(stream=stream_of(account), type=events.STATE_CHANGED)
-    newest = changes.order_by("-pk").values_list("payload", flat=True).first()
-    return str(newest["code"]) if newest else ""
 
 
 def _withdraws() -> str:
