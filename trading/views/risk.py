@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import sanitize_separators
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -60,10 +61,7 @@ class Field:
     typed: str
     low: str
     high: str
-    minimum: str
-    maximum: str
     suffix: str
-    step: str
     choices: tuple[tuple[str, str], ...]
     error: str
 
@@ -274,7 +272,9 @@ def _asked(data: Mapping[str, Any], account: Account) -> tuple[int, dict[str, ob
         return now.appetite, {name: now.values[name] for name in now.by_hand}
     overrides: dict[str, object] = {}
     for parameter in PARAMETERS:
-        given = str(data.get(PREFIX + parameter.name, "")).strip()
+        given = str(
+            sanitize_separators(str(data.get(PREFIX + parameter.name, "")).strip())
+        )  # 2,5 where that is how it is written
         if given:
             overrides[parameter.name] = _from_percent(given) if parameter.unit == Unit.SHARE else given
     return whole_number(data["appetite"], least=0, most=99) or 0, overrides
@@ -319,10 +319,7 @@ def _fields(typed: Mapping[str, str], error_field: str, error: str) -> list[Fiel
             help=wording.said(one.help),
             typed=typed.get(one.name, ""),
             **dict(zip(("low", "high"), _span(one), strict=True)),
-            minimum=_in_field(one, one.minimum),
-            maximum=_in_field(one, one.maximum),
             suffix={Unit.SHARE: "%", Unit.TIMES: "×", Unit.ATR: "ATR", Unit.SECONDS: "s"}.get(one.unit, ""),
-            step="1" if one.is_whole else "any",
             choices=tuple((name, wording.said(label)) for name, label in one.choices),
             error=error if one.name == error_field else "",
         )
