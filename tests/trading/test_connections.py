@@ -221,6 +221,8 @@ def test_an_account_without_money_says_so_and_begins_when_there_is_some(spot: Bi
     checked = check(account)
     assert checked.status == "failing"
     assert "holds none of USDT" in checked.reason
+    assert not reconcile(account_id=account.pk).done
+    assert Connection.objects.get(pk=account.pk).status_reason == checked.reason
     assert (account.currency, account.state) == ("", "halted")
     assert not EquitySnapshot.objects.exists()
     spot.exchange.balances["USDT"] = D(250)
