@@ -53,6 +53,9 @@ class Kind:
     unit: Decimal
     limit: Decimal
 
+    def __str__(self) -> str:
+        return self.name
+
 
 # Assumption, here and in the books: one contract is worth its price. The venue's own contract is worth twice of it.
 KINDS = (

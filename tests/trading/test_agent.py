@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,13 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.conf import settings as project
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from clusterx.celery import app
@@ -27,7 +31,8 @@ from marketdata.store import write_candles
 from tests.factories import AccountFactory, InstrumentFactory
 from tests.trading.conftest import at_once
 from tests.trading.desks import KINDS, Desk, desk_of, process, wait
-from tests.venues.faults import Fault
+from tests.venues.alpaca import AlpacaVenue
+from tests.venues.faults import Fault, StreamFault
 from trading import tasks
 from trading.agent import paper
 from trading.agent.paper import PaperClock
@@ -201,10 +206,33 @@ def test_two_clocks_at_once_fill_an_order_once(market: Market) -> None:
 # -- listening -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def desk(emptied: None, settings: Any) -> Iterator[Desk]:
-    with desk_of(KINDS[2], settings) as made:
+@pytest.fixture(params=["alpaca"])
+def desk(request: pytest.FixtureRequest, emptied: None, settings: Any) -> Iterator[Desk]:
+    with desk_of(next(kind for kind in KINDS if kind.name == request.param), settings) as made:
         yield made
+
+
+def test_what_is_no_instrument_here_stands_in_the_way_of_nothing_and_halts_the_account(desk: Desk) -> None:
+    assert isinstance(desk.venue, AlpacaVenue)
+    desk.by_hand("buy", D(1), symbol=desk.venue.fractional)
+    desk.by_hand("buy", D(1), symbol=desk.venue.fractional, type="limit", limit_price=D(400))
+    order = desk.trade(desk.kind.unit)
+    assert order.status == "filled"
+    assert Fill.objects.count() == 1
+    assert desk.compare().done
+    later = desk.compare(later=timedelta(minutes=1))
+    assert later.differences == (desk.venue.fractional, "USD")
+    assert desk.now().state == "halted"
+
+
+def test_an_execution_that_no_order_has_room_for_stands_in_the_way_of_no_other(desk: Desk) -> None:
+    order = desk.trade(desk.kind.unit)
+    there = desk.exchange.fills[0]
+    desk.exchange.fills.append(replace(there, id=there.id + 500, at=timezone.now()))  # a venue that counts one twice
+    second = desk.trade(desk.kind.unit)
+    assert second.status == "filled"
+    assert Fill.objects.count() == 2
+    assert order.fills.count() == 1
 
 
 def streams(service: Any) -> int:
@@ -237,6 +265,18 @@ def test_a_stream_goes_on_when_the_database_was_away(desk: Desk) -> None:
         wait(lambda: streams(service), "the stream to be there again")
         desk.by_hand("buy", desk.kind.unit)
         wait(lambda: Fill.objects.exists(), "the fill")
+    desk.assert_books_are_the_venues()
+
+
+@pytest.mark.parametrize("desk", ["topstepx"], indirect=True)
+def test_an_execution_that_the_stream_does_not_tell_is_asked_for(desk: Desk) -> None:
+    order = desk.send(desk.place(desk.kind.unit, type="limit", limit_price=desk.kind.limit))
+    with process() as service:
+        wait(lambda: streams(service), "the stream")
+        desk.venue.faults.stream.append(StreamFault.DROP)  # its execution; that it is filled is told after it
+        desk.exchange.move(desk.venue.symbol, desk.kind.limit)
+        wait(lambda: Order.objects.get(pk=order.pk).status == "filled", "the execution", 5)
+        wait(lambda: streams(service) == 2, "the question to be over")
     desk.assert_books_are_the_venues()
 
 
@@ -312,6 +352,29 @@ def test_the_second_process_waits_until_the_first_is_gone_and_either_ends_when_t
             assert second.wait(10) == 0
             assert time.monotonic() - began < 5
             assert not says(second, "Traceback")
+
+
+@pytest.mark.timeout(120)
+def test_a_venue_that_does_not_answer_keeps_no_process_from_ending(desk: Desk) -> None:
+    assert isinstance(desk.venue, AlpacaVenue)
+    desk.venue.faults.seconds = 60
+    desk.venue.faults.always("ask", Fault.SLOW)
+    before = len(desk.venue.requests)
+    with started(BROKER_URLS=json.dumps(project.BROKER_URLS), CREDENTIALS_PRIVATE_KEYS=private_keys()) as child:
+        wait(lambda: len(desk.venue.requests) > before, "a question", 40)
+        began = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(15) == 0
+        assert time.monotonic() - began < 9
+
+
+def private_keys() -> str:
+    return ",".join(one.reveal() for one in project.CREDENTIALS_PRIVATE_KEYS)
+
+
+def test_in_production_a_process_that_could_open_nothing_does_not_begin() -> None:
+    with override_settings(PRODUCTION=True, CREDENTIALS_PRIVATE_KEYS=()), pytest.raises(CommandError, match="must be set"):
+        call_command("accounts")
 
 
 PROGRAM = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,10 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from clusterx.events.models import Event
-from tests.trading.desks import KINDS, Desk, desk_of, process, wait
+from tests.trading.desks import KINDS, Desk, Kind, desk_of, process, wait
 from tests.venues.faults import Fault, StreamFault
 from trading import events
 from trading.agent.service import AccountsService
+from trading.brokers.connect import connect
 from trading.models import CashFlow, Connection, Difference, Fill, Instruction, Order, Position
 from trading.services.connecting import replace_key, revoke
 from trading.services.connection_checks import Checked, check_connection
@@ -23,15 +25,20 @@ from trading.services.dispatch import dispatch
 from trading.services.journal import stream_of
 from trading.services.locks import lock_account
 from trading.services.orders import Why, give_up
+from trading.services.reports import fill_told
 
 D = Decimal
 AGES = timedelta(minutes=10)  # longer than any request can be on its way
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(params=KINDS, ids=str)
 def desk(request: pytest.FixtureRequest, emptied: None, settings: Any) -> Iterator[Desk]:
     with desk_of(request.param, settings) as made:
         yield made
+
+
+def named(*names: str) -> list[Kind]:
+    return [kind for kind in KINDS if kind.name in names]
 
 
 def told(desk: Desk, type: str) -> list[dict[str, Any]]:
@@ -81,6 +88,31 @@ def test_a_market_order_is_filled_and_the_books_are_the_venues(desk: Desk) -> No
     assert desk.now().state == "active"
 
 
+@pytest.mark.parametrize("desk", named("binance-perpetual", "alpaca", "topstepx"), indirect=True, ids=str)
+def test_a_position_that_is_turned_round_is_what_the_venue_has(desk: Desk) -> None:
+    unit = desk.kind.unit
+    for quantity, price in ((unit, desk.kind.limit), (-2 * unit, desk.kind.limit + 40), (unit / 2, desk.kind.limit - 40)):
+        assert desk.trade(quantity).status == "filled"
+        desk.assert_books_are_the_venues()
+        desk.exchange.move(desk.venue.symbol, price)
+    assert desk.held == -unit / 2
+    assert desk.compare(later=AGES).differences == ()
+
+
+def test_an_order_that_the_venue_refuses_ends_with_its_reason(desk: Desk) -> None:
+    desk.venue.faults.next("submit", Fault.REJECT)
+    order = desk.send(desk.place(desk.kind.unit))
+    assert order.status == "rejected"
+    assert order.reason_code not in {"", "never-arrived", "bad-credentials"}
+    assert not desk.exchange.orders
+    desk.venue.faults.next("submit", Fault.RATE_LIMIT)
+    second = desk.send(desk.place(desk.kind.unit))
+    assert second.status == "new"  # it was turned away unread, and waits
+    assert not desk.exchange.orders
+    assert desk.send(second, later=timedelta(seconds=30)).status in {"accepted", "filled"}
+    assert desk.exchange.seen[second.client_order_id] == 1
+
+
 def test_a_limit_order_is_partly_filled_and_its_rest_cancelled(desk: Desk) -> None:
     part = desk.kind.unit / 2
     order = desk.send(desk.place(desk.kind.unit, type="limit", limit_price=desk.kind.limit))
@@ -108,6 +140,26 @@ def test_an_order_whose_answer_is_lost_is_found_and_not_sent_again(desk: Desk) -
     assert order.status == "filled"
     assert desk.exchange.seen[order.client_order_id] == 1
     assert [one.outcome for one in Instruction.objects.filter(order=order)] == ["unknown"]
+    desk.assert_books_are_the_venues()
+
+
+def test_an_execution_that_is_heard_before_the_answer_is_nobody_elses(desk: Desk) -> None:
+    """Most venues tell executions with their own number of the order alone, which an answer that is lost did not tell us."""
+    desk.venue.faults.next("submit", Fault.LOST_ANSWER)
+    desk.exchange.listeners.append(lambda *_: desk.venue.faults.always("ask", Fault.BROKEN))
+    order = desk.send(desk.place(desk.kind.unit))
+    assert (order.status, order.venue_order_id) == ("unknown", "")
+    desk.exchange.listeners.pop()
+    desk.venue.faults.always("ask", None)
+    broker = connect(desk.now(), timezone.now)
+    heard = broker.fills_since(timezone.now() - AGES, [desk.venue.symbol])
+    broker.close()
+    assert len(heard) == 1
+    assert fill_told(account_id=desk.account.pk, told=replace(heard[0], client_order_id=""), at=timezone.now()) is None
+    desk.look()
+    order.refresh_from_db()
+    assert order.status == "filled"
+    assert not Order.objects.filter(purpose=Order.Purpose.ADOPTED).exists()
     desk.assert_books_are_the_venues()
 
 
@@ -170,6 +222,18 @@ def test_money_that_came_is_a_flow_where_the_venue_tells_it(desk: Desk) -> None:
     desk.assert_books_are_the_venues()
     desk.compare()
     assert CashFlow.objects.count() == 1
+    assert desk.compare(later=AGES).differences == ()
+
+
+@pytest.mark.parametrize("desk", named("binance-perpetual", "alpaca"), indirect=True, ids=str)
+def test_what_it_costs_to_hold_is_booked_as_the_venue_tells_it(desk: Desk) -> None:
+    kind = {"alpaca": "fee", "binance-perpetual": "funding"}[desk.kind.name]
+    desk.trade(desk.kind.unit)
+    desk.exchange.flow(kind, desk.kind.quote, D("-0.37"))
+    desk.compare()
+    flow = CashFlow.objects.get()
+    assert (flow.kind, flow.amount, flow.is_external) == (kind, D("-0.37"), False)
+    desk.assert_books_are_the_venues()
     assert desk.compare(later=AGES).differences == ()
 
 
