@@ -34,9 +34,10 @@ from tests.trading.desks import KINDS, Desk, desk_of, process, wait
 from tests.venues.alpaca import AlpacaVenue
 from tests.venues.faults import Fault, StreamFault
 from trading import tasks
-from trading.agent import paper
+from trading.agent import listener, paper
 from trading.agent.paper import PaperClock
 from trading.agent.threads import Threads
+from trading.brokers.alpaca import broker as alpaca
 from trading.models import Account, Fill, Order, PaperBook, PaperOrder, Position
 from trading.services.dispatch import dispatch
 from trading.services.leases import lease
@@ -278,6 +279,31 @@ def test_an_execution_that_the_stream_does_not_tell_is_asked_for(desk: Desk) -> 
         wait(lambda: Order.objects.get(pk=order.pk).status == "filled", "the execution", 5)
         wait(lambda: streams(service) == 2, "the question to be over")
     desk.assert_books_are_the_venues()
+
+
+def test_a_venue_without_a_stream_is_asked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alpaca, "CAPABILITIES", replace(alpaca.CAPABILITIES, streams=False))
+    monkeypatch.setattr(listener, "POLL_EVERY", 0.2)
+    with process() as service:
+        wait(lambda: streams(service), "the first comparison")
+        desk.by_hand("buy", desk.kind.unit)
+        wait(lambda: Fill.objects.exists(), "the fill")
+        desk.assert_books_are_the_venues()
+        desk.venue.revoke()
+        wait(lambda: service.running[desk.account.pk].task.done(), "the asking to end")
+        assert (desk.now().connection.status, desk.now().state) == ("failing", "halted")
+
+
+def test_a_key_that_is_accepted_again_is_listened_with_again(desk: Desk) -> None:
+    assert isinstance(desk.venue, AlpacaVenue)
+    with process() as service:
+        wait(lambda: streams(service), "the stream")
+        desk.venue.revoke()
+        wait(lambda: service.running[desk.account.pk].refused_at, "the stream to end")
+        desk.venue._revoked = False
+        assert desk.compare().done
+        wait(lambda: streams(service), "the stream to be there again")
+        assert desk.now().state == "halted"  # its owner has to look
 
 
 def test_a_fill_has_a_worker_take_the_next_step(desk: Desk) -> None:

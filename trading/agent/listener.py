@@ -36,8 +36,9 @@ PAUSES: Final = (0.5, 1, 2, 4, 8, 15, 30)
 LASTED: Final = 30.0
 """A stream that lasted so long was a good one: the next pause is the first again."""
 
-POLL_EVERY: Final = 5.0
-"""Where a venue's stream is not used, it is asked this often. Orders that we send tell their outcome themselves."""
+POLL_EVERY: Final = 15.0
+"""Where a venue's stream is not used, it is asked this often: some allow a question in three seconds. Orders that we send tell
+their outcome themselves."""
 
 
 EXECUTIONS_FOLLOW: Final = 0.3
@@ -122,11 +123,13 @@ class Listener:
         await self._look()
 
     async def _poll(self, broker: Broker) -> None:
-        """Raises BrokerError."""
+        """Raises BrokerError and Error."""
         self._is_connected()
         while True:
-            await self._asking.run(broker.permissions)  # says so where the key is no longer accepted
-            await self._look()
+            if await self._asking.run(self._seen):
+                self.looks += 1
+            else:
+                await self._asking.run(broker.permissions)  # says so where the key is no longer accepted
             await asyncio.sleep(POLL_EVERY)
 
     async def _look(self) -> None:

@@ -35,8 +35,10 @@ class Running:
     refused_at: datetime | None = None
 
     def may_go_on(self, now: Connected) -> bool:
-        """Whether a key that was not accepted is worth another try: the venue has answered to it since."""
-        return self.refused_at is not None and now.answered_at is not None and now.answered_at > self.refused_at
+        """Whether to begin anew: a key that was not accepted, when the venue has answered to it since."""
+        if self.refused_at is None:
+            return self.task.done()
+        return now.answered_at is not None and now.answered_at > self.refused_at
 
 
 class AccountsService:
