@@ -358,7 +358,7 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "240/min", "user": "1200/min", "credentials": "20/min"},
+    "DEFAULT_THROTTLE_RATES": {"anon": "240/min", "user": "1200/min"},
     "NUM_PROXIES": 0,  # REMOTE_ADDR counts; what a client writes into X-Forwarded-For does not
     "EXCEPTION_HANDLER": "clusterx.api.problems.exception_handler",
     "PAGE_SIZE": 50,

@@ -56,6 +56,8 @@ class PanicUnderWay(DomainError):
 
     code = "panic-under-way"
     http_status = 409
+
+
 class UnknownBroker(DomainError):
     """There is no such broker, or it has no such market or play money."""
 

@@ -34,7 +34,7 @@ MARKETS = ("spot", "perpetual", "future")
 class CredentialsThrottle(UserRateThrottle):
     """Nobody tries keys by the hundred through this server."""
 
-    scope = "credentials"
+    scope, rate = "credentials", "20/min"
 
 
 class CredentialsField(serializers.DictField):

@@ -24,7 +24,8 @@ def heard(account_id: int, error: BrokerError | None, *, at: datetime) -> None:
     connection = Connection.objects.select_for_update().filter(account=account).first()
     if connection is None or connection.status == Connection.Status.REVOKED:
         return
-    if error is not None and not (connection.may_trade and connection.opened_at):  # nobody asked the venue: the key has still to pass its test
+    if error is not None and not (connection.may_trade and connection.opened_at):
+        # Nobody asked the venue: the key has still to pass its test.
         return
     before = connection.status
     connection.checked_at = at
