@@ -15,6 +15,8 @@ from marketdata.models import Instrument
 from trading import events, selectors
 from trading.brokers.paper.venue import match_order
 from trading.models import Account, Deployment, PaperOrder
+from trading.models.accounts import USUAL_APPETITE
+from trading.risk.profile import profile, to_json
 from trading.services.accounts import create_account
 from trading.services.deployments import delete, deploy
 from trading.services.dispatch import dispatch
@@ -46,6 +48,9 @@ def ensure_demo(*, user: User, instruments: Sequence[Instrument], at: datetime) 
     account = selectors.accounts_of(user).filter(name=ACCOUNT).first()
     if account is None:
         account = create_account(owner=user, name=ACCOUNT, starting_balance=BALANCE, at=at)
+        # What it deploys changes its mind every few bars and mostly loses a little: three losses in a row are its ordinary day.
+        account.risk = to_json(profile(USUAL_APPETITE, {"consecutive_losses": 50}))
+        account.save(update_fields=["risk"])
     deployable = set(selectors.deployable_instruments(account).values_list("pk", flat=True))
     connected = [one for one in instruments if one.pk in deployable]
     if not connected:
