@@ -89,12 +89,16 @@ def test_every_kind_of_news_has_its_sentence():
         events.PANIC_STARTED: events.PanicNews("1", "Why."),
         events.PANIC_DONE: events.PanicNews("1", "Why."),
         events.RISK_CHANGED: events.RiskNews(3, 5, {}),
+        events.TERMS_CHANGED: events.TermsNews({}),
+        events.DEPLOYMENT_STATE_CHANGED: events.DeploymentStateNews(
+            "d", "sma-cross", ref, "1m", "halted", "active", "Because."
+        ),
     }
     account = AccountFactory()
     kinds = [value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)]
     assert len(kinds) >= 12
     for kind in kinds:
-        if kind == events.ORDER_FILLED:
+        if kind in {events.ORDER_FILLED, events.PLATFORM_CHANGED}:  # told elsewhere; of no account
             continue
         payload = news.get(kind) or (order if kind.startswith("order.") else events.DeploymentNews("d", "sma-cross", ref, "1m"))
         text = sentence(record(account=account, type=kind, payload=payload, at=START))
