@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,6 +22,10 @@ from trading.models import Account, CashFlow, Connection, Order
 from trading.risk.breakers import Breaker
 from trading.risk.parameters import BY_NAME
 from trading.risk.wording import BREAKERS
+
+NUMBERS: Final = frozenset(
+    {"quantity", "price", "stop_price", "limit_price", "fee", "realised_pnl", "starting_balance", "amount"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ def _words(facts: dict[str, Any], instrument: Instrument | None) -> dict[str, An
     if facts.get("order_type"):
         words["kind"] = Order.Type(facts["order_type"]).label
     currency = facts.get("currency", "")
-    for name in facts.keys() & {"quantity", "price", "fee", "realised_pnl", "starting_balance", "amount"}:
-        words[name] = _number(name, Decimal(facts[name]), currency, instrument)
+    for name in facts.keys() & NUMBERS:
+        if facts[name]:  # an order has no price of the kind that its type does not know
+            words[name] = _number(name, Decimal(facts[name]), currency, instrument)
     return words
 
 
@@ -101,11 +106,11 @@ def _changes(changed: dict[str, list[str]]) -> str:
 
 def _number(name: str, number: Decimal, currency: str, instrument: Instrument | None) -> str:
     match name:
-        case "price" if instrument is not None:
+        case "price" | "stop_price" | "limit_price" if instrument is not None:
             return figures.price(number, instrument)
         case "quantity" if instrument is not None:
             return f"{figures.quantity(number, instrument)}\u00a0{instrument.base}"
-        case "quantity" | "price":
+        case "quantity" | "price" | "stop_price" | "limit_price":
             return figures.quantity(number)
         case "realised_pnl" | "amount":
             return figures.signed_money(number, currency)
@@ -141,6 +146,10 @@ def _sentence(type: str, facts: dict[str, Any], words: dict[str, Any]) -> tuple[
             return _("Not bought: %(quantity)s on %(instrument)s. %(reason)s") % words, "warn"
         case events.PROPOSAL_REJECTED:
             return _("Not sold: %(quantity)s on %(instrument)s. %(reason)s") % words, "warn"
+        case events.ORDER_PLACED if facts.get("purpose") == Order.Purpose.STOP:
+            return _("%(strategy)s protects %(quantity)s on %(instrument)s by a stop at %(stop_price)s.") % words, "info"
+        case events.ORDER_CANCELLED if facts.get("purpose") == Order.Purpose.STOP:
+            return _("Stop for %(quantity)s on %(instrument)s taken away: %(reason)s") % words, "info"
         case events.ORDER_PLACED if facts["side"] == "buy":
             return _("%(strategy)s buys %(quantity)s on %(instrument)s at market.") % words, "info"
         case events.ORDER_PLACED:

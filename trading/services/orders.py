@@ -192,7 +192,9 @@ def _become(order: Order, status: str, at: datetime) -> None:
     began = order.status not in AT_VENUE
     order.status, order.updated_at = status, at
     order.save(update_fields=["status", "updated_at"])
-    if status == Status.ACCEPTED and began and order.type != Order.Type.MARKET:  # that one is filled in the same breath
+    # A market order is filled in the same breath, and a stop is news only where the venue refuses it.
+    is_news = order.type != Order.Type.MARKET and order.purpose != Order.Purpose.STOP
+    if status == Status.ACCEPTED and began and is_news:
         record_order(order, events.ORDER_ACCEPTED, at)
 
 
