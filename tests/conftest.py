@@ -51,7 +51,7 @@ def _fresh_redis() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _threads_that_ended_leave_no_connection(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A database is not dropped while somebody is connected to it, and a connection in a cycle is closed when it is collected."""
+    """A database is not dropped while somebody is connected to it; a connection in a cycle is closed when it is collected."""
     if any(item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("django_db_setup")
     yield
