@@ -24,7 +24,7 @@ from clusterx.supervisor import Supervisor, free_port
 from tests.stack import Stack
 
 pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
-NAMES = ("web", "stream", "worker", "trading", "backtests", "research", "beat", "venue", "postgres", "redis")
+NAMES = ("web", "stream", "worker", "trading", "accounts", "backtests", "research", "beat", "venue", "postgres", "redis")
 
 
 @pytest.fixture(scope="module")
@@ -102,23 +102,26 @@ def test_a_second_run_says_where_the_first_is_and_leaves_it_alone(running: Stack
     assert running.get("/readyz")[0] == 200
 
 
-def test_the_trading_worker_alone_has_the_private_key(running: Stack) -> None:
+def test_the_trading_worker_and_the_accounts_process_alone_have_the_private_key(running: Stack) -> None:
     """Asked of the kernel, for every process of this data folder but the servers, which have an environment of their own."""
     private = keypair.development_private_key(running.layout)
     trading = psutil.Process(running.pid("trading") or 0)
-    family = {trading.pid, *(child.pid for child in trading.children(recursive=True))}
+    accounts = running.pid("accounts")
+    family = {trading.pid, accounts, *(child.pid for child in trading.children(recursive=True))}
     holders, others = set(), set()
     for process in ours(running):
         with suppress(psutil.NoSuchProcess):
             (holders if private in process.environ().values() else others).add(process.pid)
-    assert trading.pid in holders
+    assert {trading.pid, accounts} <= holders
     assert holders <= family
-    assert {running.pid(name) for name in NAMES if name not in {"trading", "postgres", "redis"}} <= others
+    assert {running.pid(name) for name in NAMES if name not in {"trading", "accounts", "postgres", "redis"}} <= others
     assert not any(private in line for line in running.lines)
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_private_keys_of_the_environment_go_to_the_trading_worker_alone(tmp_path: Path, monkeypatch, named: bool) -> None:
+def test_private_keys_of_the_environment_go_to_those_that_speak_with_brokers_alone(
+    tmp_path: Path, monkeypatch, named: bool
+) -> None:
     monkeypatch.setenv("CLUSTERX_DATA", str(tmp_path))
     monkeypatch.delenv("CREDENTIALS_PUBLIC_KEY", raising=False)
     key = keypair.PrivateKey.generate()
@@ -128,7 +131,7 @@ def test_private_keys_of_the_environment_go_to_the_trading_worker_alone(tmp_path
     supervisor = Supervisor()
     planned = [*supervisor.plan(), *supervisor.plan(late=True), Process("set-up", ("true",))]
     given = {process.name: supervisor.environment(process) for process in planned}
-    assert [name for name in given if "CREDENTIALS_PRIVATE_KEYS" in given[name]] == ["trading"]
+    assert [name for name in given if "CREDENTIALS_PRIVATE_KEYS" in given[name]] == ["trading", "accounts"]
     (private,) = keypair.private_keys(given["trading"]["CREDENTIALS_PRIVATE_KEYS"])
     assert {environment["CREDENTIALS_PUBLIC_KEY"] for environment in given.values()} == {private.public.text}
     assert (private.id == key.id) is named
