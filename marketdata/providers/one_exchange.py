@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import reload
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -41,10 +42,31 @@ class _Finder(MetaPathFinder, Loader):
 
 @contextmanager
 def alone(exchange: str) -> Iterator[None]:
-    """Inside, what is imported of ccxt has ``exchange``; the process then never has another. What was imported before stays."""
+    """Inside, what is imported of ccxt has ``exchange``; others are there by ``found``. What was imported before stays."""
     finder = _Finder(exchange)
     sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
+
+
+def found(package: ModuleType, exchange: str) -> Any:
+    """The class of ``exchange`` in ``ccxt``, ``ccxt.async_support`` or ``ccxt.pro``, also where another was imported ``alone``.
+
+    Raises AttributeError if ccxt has no such exchange.
+    """
+    known = getattr(package, exchange)
+    if known is not _Absent:
+        return known
+    # Classes inherit from each other, over packages too: what stands in for any of them goes, and all are imported after all.
+    for name in [name for name, module in sys.modules.items() if _stands_in(module)]:
+        del sys.modules[name]
+    for name in ("ccxt", "ccxt.async_support", "ccxt.pro"):
+        if name in sys.modules:
+            reload(sys.modules[name])
+    return getattr(package, exchange)
+
+
+def _stands_in(module: ModuleType) -> bool:
+    return isinstance(getattr(getattr(module, "__spec__", None), "loader", None), _Finder)

@@ -124,7 +124,9 @@ def offer(name: str) -> Offer:
         raise KeyError(name)
     import ccxt
 
+    from marketdata.providers.one_exchange import found
+
     if exchange_id not in ccxt.exchanges or exchange_id in BROKERS:
         raise KeyError(name)
-    label = getattr(ccxt, exchange_id)().name
+    label = found(ccxt, exchange_id)().name
     return Offer(name, label, exchange_id, OTHERS, _crypto(exchange_id), BOTH)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -244,3 +246,23 @@ def test_an_exchange_without_a_row_gets_the_careful_one() -> None:
     assert not told.replaces
     assert told.unique_ids == "open"
     assert told.order_types == {Type.MARKET, Type.LIMIT}
+
+
+def test_an_exchange_is_there_where_market_data_had_imported_another_alone() -> None:
+    """A worker may have loaded Binance's market data first, which imports ccxt for that exchange alone."""
+    script = (
+        "import marketdata.providers.binance\n"
+        "import ccxt\n"
+        "from marketdata.providers.one_exchange import found\n"
+        "import ccxt.pro\n"
+        "for name in ('kraken', 'kucoin', 'coinbase', 'binance', 'binanceusdm'):\n"
+        "    for package in (ccxt, ccxt.pro):\n"
+        "        assert found(package, name)().id == name, name\n"
+        "        assert getattr(package, name) is found(package, name)\n"
+        "assert isinstance(found(ccxt, 'binanceusdm')(), ccxt.binance)\n"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "clusterx.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

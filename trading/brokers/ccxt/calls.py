@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import ccxt
 
+from marketdata.providers.one_exchange import found
 from trading.brokers.ccxt.codes import Verdict
 from trading.brokers.ccxt.dialects import Dialect
 from trading.brokers.ccxt.errors import as_change_error, as_question_error, judge
@@ -56,7 +57,7 @@ class Calls:
             return
         self._run(self._client.load_markets, as_question_error)
         if self._dialect.shares_instruments:
-            keeper = getattr(ccxt, self._client.id)()  # without credentials
+            keeper = found(ccxt, self._client.id)()  # without credentials
             keeper.session.close()
             _kept[self._key] = (time.monotonic(), keeper.set_markets_from_exchange(self._client))
 

@@ -16,6 +16,7 @@ import ccxt
 import requests
 import urllib3
 
+from marketdata.providers.one_exchange import found
 from trading.brokers.ccxt.codes import Verdict
 from trading.brokers.ccxt.dialects import Dialect
 from trading.brokers.protocol import Credentials, Endpoint, Refused
@@ -142,7 +143,7 @@ def exact_json(text: str | bytes) -> Any:
 
 
 def rest_client(exchange_id: str, credentials: Credentials, endpoint: Endpoint, dialect: Dialect) -> Any:
-    client = _client((Recording,), getattr(ccxt, exchange_id), credentials, endpoint, dialect)
+    client = _client((Recording,), found(ccxt, exchange_id), credentials, endpoint, dialect)
     # A redirect of a signed request would send it twice, and its key to whoever is named.
     client.session.max_redirects = 0
     return client
@@ -152,7 +153,7 @@ def stream_client(mixin: type, exchange_id: str, credentials: Credentials, endpo
     # Here, because it takes a second to import and most who send orders do not listen.
     import ccxt.pro
 
-    return _client((mixin,), getattr(ccxt.pro, exchange_id), credentials, endpoint, dialect)
+    return _client((mixin,), found(ccxt.pro, exchange_id), credentials, endpoint, dialect)
 
 
 def _client(mixins: tuple[type, ...], base: type, credentials: Credentials, endpoint: Endpoint, dialect: Dialect) -> Any:
